@@ -1,0 +1,1 @@
+"""The services for people who type: a terminal and a chat."""

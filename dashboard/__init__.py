@@ -1,0 +1,1 @@
+"""The page and the routes that the host's dashboard loads."""
