@@ -1,0 +1,1 @@
+"""One module per revision; each names in words what it changes."""

@@ -1,0 +1,108 @@
+"""All settings and their defaults in one frozen model, read from ``plugins.entries.karpathy-self-improve``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .errors import SettingsInvalid
+
+PLUGIN = "karpathy-self-improve"
+_HOST_KEYS = frozenset({"allow_tool_override", "llm"})
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ChangeLimits(_Section):
+    """What one proposal may touch."""
+
+    allowed_files: tuple[str, ...] = Field(
+        ("SOUL.md", "skills/**/*.md"), description="Patterns of files a change may target, relative to the profile."
+    )
+    allow_memory: bool = Field(
+        False, description="Also allow memories/*.md; needs the host's own memory.write_approval: true."
+    )
+    max_file_bytes: int = Field(262_144, ge=1, description="Largest file a change may target, in bytes.")
+    max_change_bytes: int = Field(4_000, ge=1, description="Most bytes one change may add and remove together.")
+    max_change_lines: int = Field(40, ge=1, description="Most lines one change may add and remove together.")
+
+
+class EvaluationSettings(_Section):
+    """How a proposal is measured before anybody approves it."""
+
+    repeats: int = Field(1, ge=1, le=20, description="Runs of each scenario and arm.")
+    timeout_s: float = Field(120.0, gt=0, description="Wall-clock limit of one agent run, in seconds.")
+    workers: int = Field(2, ge=1, le=64, description="Agent runs at the same time.")
+    max_turns: int = Field(12, ge=1, description="Most model calls in one agent run.")
+    toolsets: tuple[str, ...] = Field(
+        ("skills",), description="The host's toolsets an evaluated agent has; file and terminal tools are refused."
+    )
+
+
+class WindowSettings(_Section):
+    """The live window: how many real sessions decide, and how sure they must make us."""
+
+    n0: int = Field(60, ge=1, description="Baseline sessions, the newest eligible ones on the base version.")
+    n_min: int = Field(5, ge=1, description="First live session at which a change may be taken back.")
+    n: int = Field(30, ge=1, description="Live sessions after which a change may be verified.")
+    n_max: int = Field(60, ge=1, description="Live sessions after which the window ends (extension, fixed ahead).")
+    alpha: float = Field(0.025, gt=0, lt=0.5, description="Chance of taking back a change that did no harm.")
+    margin: float = Field(0.15, gt=0, lt=1, description="Loss of success rate that verification must rule out.")
+    confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure verification must be of that.")
+    max_days: float = Field(14.0, gt=0, description="Days after which an undecided window is inconclusive.")
+    idle_minutes: float = Field(30.0, ge=0, description="Minutes of silence after which a session counts as over.")
+    max_left_out: float = Field(
+        0.2, ge=0, le=1, description="Share of left-out sessions above which nothing is concluded."
+    )
+
+
+class DaemonSettings(_Section):
+    """The clock that runs jobs, applies, observes and decides."""
+
+    tick_s: float = Field(5.0, gt=0, description="Seconds between two rounds.")
+    lease_s: float = Field(30.0, gt=0, description="Seconds without a heartbeat after which another daemon takes over.")
+    heard_within_s: float = Field(
+        300.0, gt=0, description="Apply refuses when no daemon was heard of for this many seconds."
+    )
+    backoff_s: float = Field(
+        30.0, gt=0, description="First pause after a failure of one profile; doubles up to an hour."
+    )
+
+
+class Settings(_Section):
+    """Everything an operator can set. Defaults are safe: nobody approves until a reviewer or ``unsigned`` is set up."""
+
+    approval: Literal["signed", "unsigned"] = Field(
+        "signed", description="'signed': a reviewer key signs. 'unsigned': whoever runs the command approves."
+    )
+    auto_apply: bool = Field(True, description="The daemon applies what was approved; otherwise apply by hand.")
+    success_checks: tuple[dict[str, Any], ...] = Field(
+        (), description="Checks on a session's last answer; all passing is the positive signal of success."
+    )
+    changes: ChangeLimits = ChangeLimits()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    window: WindowSettings = WindowSettings()
+    daemon: DaemonSettings = DaemonSettings()
+
+
+def parse_settings(raw: Mapping[str, Any] | None) -> Settings:
+    """Settings from the parsed YAML mapping of our entry; keys that belong to the host are skipped.
+
+    Raises SettingsInvalid naming each bad key and why.
+    """
+    if raw is None:
+        return Settings()
+    if not isinstance(raw, Mapping):
+        raise SettingsInvalid(f"plugins.entries.{PLUGIN} in config.yaml must be a mapping of settings.")
+    ours = {key: value for key, value in raw.items() if key not in _HOST_KEYS}
+    try:
+        return Settings.model_validate(ours)
+    except ValidationError as error:
+        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise SettingsInvalid(
+            f"plugins.entries.{PLUGIN} in config.yaml is wrong at {reasons}. Correct it and try again."
+        ) from None
