@@ -1,0 +1,229 @@
+"""Applies an approved change to its file, and takes a live or verified one back: one commit each, or nothing at all."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from .. import clock, schema
+from .._db import audit_head
+from ..errors import FileDrifted, Forbidden, IllegalTransition
+from . import approval, controls, events, experiments, git_history, journal, lease, live_window, operation, states
+from .actor import Actor
+from .containment import checked_relpath
+from .context import Context
+from .experiments import Experiment
+from .guarded_file import FileVersion, read_file
+from .journal import Kind, Operation, Plan
+from .states import State
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+def apply(context: Context, experiment_id: int, actor: Actor, *, unwatched: bool = False) -> Experiment:
+    """Put an approved change into its file and history; applying it again answers the same.
+
+    Raises IllegalTransition, ApprovalVoid, ProfilePaused, NobodyWatching, FileDrifted, ProfileBusy, PathRefused,
+    DiskFailed, GitRefused, GitUnavailable. In every such case the file is what it was.
+    """
+    profile = experiments.get(context, experiment_id).profile
+    with context.profile_lock(profile):
+        settle_open(context, profile)
+        experiment = experiments.get(context, experiment_id)
+        if experiment.state == State.LIVE:
+            return experiment
+        _check_may_apply(context, experiment, unwatched)
+        plan = _apply_plan(context, experiment, actor, unwatched)
+        operation.carry_out(context, plan, _message(context, experiment, plan), record)
+    return experiments.get(context, experiment_id)
+
+
+def revert(context: Context, experiment_id: int, actor: Actor, reason: str, *, force: bool = False) -> Experiment:
+    """Restore the exact bytes from before a live or verified change; repeated, it answers the same.
+
+    Raises IllegalTransition, FileDrifted (and marks the conflict) when the file was edited since, Forbidden for
+    ``force``, and what :func:`apply` raises about files and git.
+    """
+    if force:
+        raise Forbidden("A forced revert must be signed by a reviewer, and no reviewer is set up here.")
+    profile = experiments.get(context, experiment_id).profile
+    with context.profile_lock(profile):
+        settle_open(context, profile)
+        experiment = experiments.get(context, experiment_id)
+        if experiment.state == State.REVERTED:
+            return experiment
+        _check_may_revert(context, experiment)
+        plan = _revert_plan(context, experiment, actor, reason)
+        try:
+            operation.carry_out(context, plan, _message(context, experiment, plan), record)
+        except FileDrifted:
+            _mark_conflict(context, experiment)
+            raise
+    return experiments.get(context, experiment_id)
+
+
+def settle_open(context: Context, profile: str) -> list[str]:
+    """Finish or undo what a killed process left of this profile; the caller holds the profile lock."""
+    with context.store.read() as tx:
+        left = journal.open_operations(tx, profile)
+    return [operation.settle(context, one, record) for one in left]
+
+
+def recover(context: Context) -> list[str]:
+    """Finish or undo every operation a killed process left behind, on all profiles. Returns what was done."""
+    with context.store.read() as tx:
+        profiles = sorted({one.profile for one in journal.open_operations(tx)})
+    done: list[str] = []
+    for profile in profiles:
+        with context.profile_lock(profile):
+            done += settle_open(context, profile)
+    return done
+
+
+def record(tx: Connection, done: Operation, commit: str) -> None:
+    """Move the experiment's state for a file operation that is complete."""
+    moment = clock.stamp()
+    if done.kind == Kind.APPLY:
+        changes = {"apply_commit_sha": commit, "applied_at": moment}
+        states.move(tx, done.experiment_id, State.LIVE, done.by, done.reason, changes)
+    else:
+        changes = {"revert_commit_sha": commit, "reverted_at": moment}
+        states.move(tx, done.experiment_id, State.REVERTED, done.by, done.reason, changes)
+
+
+def _check_may_apply(context: Context, experiment: Experiment, unwatched: bool) -> None:
+    if experiment.state != State.APPROVED:
+        raise IllegalTransition(
+            f"Experiment {experiment.id} is {experiment.state}; only an approved one can be applied.",
+            experiment_id=experiment.id,
+            state=experiment.state,
+        )
+    with context.store.read() as tx:
+        controls.check_not_paused(tx, experiment.profile)
+        if not unwatched:
+            lease.check_watched(tx, context.settings.daemon.heard_within_s)
+    approval.check_valid(context, experiment)
+
+
+def _check_may_revert(context: Context, experiment: Experiment) -> None:
+    if experiment.state not in (State.LIVE, State.VERIFIED):
+        raise IllegalTransition(
+            f"Experiment {experiment.id} is {experiment.state}; only a live or verified one can be reverted.",
+            experiment_id=experiment.id,
+            state=experiment.state,
+        )
+    if experiment.state == State.VERIFIED:
+        with context.store.read() as tx:
+            controls.check_not_paused(tx, experiment.profile)
+
+
+def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatched: bool) -> Plan:
+    target, found = _current(context, experiment)
+    if found.sha256 != experiment.base_sha256:
+        raise FileDrifted(
+            f"{experiment.target_relpath} was edited since experiment {experiment.id} was proposed; their edit was "
+            "kept. Reject this one and propose again on today's file.",
+            experiment_id=experiment.id,
+        )
+    dirty = _is_dirty(context, experiment, target)
+    with context.store.write() as tx:
+        _take_snapshot(tx, experiment, found)
+        tx.exec_driver_sql(
+            "UPDATE experiments SET dirty_before_apply = ?, live_sessions_target = ? WHERE id = ?",
+            (int(dirty), live_window.load_plan(tx, experiment.id).n, experiment.id),
+        )
+    reason = "applied without a daemon watching (--unwatched)" if unwatched else "applied"
+    return Plan(
+        experiment.id,
+        experiment.profile,
+        Kind.APPLY,
+        target,
+        experiment.base_sha256,
+        experiment.candidate_sha256,
+        found.mode,
+        actor,
+        reason,
+    )
+
+
+def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason: str) -> Plan:
+    target, found = _current(context, experiment)
+    if found.sha256 != experiment.candidate_sha256:
+        _mark_conflict(context, experiment)
+        raise FileDrifted(
+            f"{experiment.target_relpath} was edited since experiment {experiment.id} was applied; the edit was kept. "
+            "Undo or move that edit, then revert again.",
+            experiment_id=experiment.id,
+        )
+    with context.store.read() as tx:
+        table = schema.snapshots
+        newest = select(table).where(table.c.experiment_id == experiment.id).order_by(table.c.id.desc()).limit(1)
+        prior = tx.execute(newest).one()
+    return Plan(
+        experiment.id,
+        experiment.profile,
+        Kind.REVERT,
+        target,
+        experiment.candidate_sha256,
+        prior.prior_sha256,
+        prior.mode,
+        actor,
+        reason,
+    )
+
+
+def _current(context: Context, experiment: Experiment) -> tuple[PurePosixPath, FileVersion]:
+    home, limits = context.home(experiment.profile), context.settings.changes
+    target = checked_relpath(home, experiment.target_relpath, limits)
+    return target, read_file(home, target, limits.max_file_bytes)
+
+
+def _is_dirty(context: Context, experiment: Experiment, target: PurePosixPath) -> bool:
+    """Whether the file holds edits that the user has not committed; our commit will then contain them too."""
+    repository = git_history.find_repository(context.home(experiment.profile), context.data, experiment.profile)
+    head = git_history.check_ready(repository)
+    entry = git_history.entry_at(repository, head.commit, target)
+    return (entry.blob if entry else None) != experiment.base_blob_sha
+
+
+def _take_snapshot(tx: Connection, experiment: Experiment, found: FileVersion) -> None:
+    row = {
+        "experiment_id": experiment.id,
+        "existed": int(found.content is not None),
+        "prior_sha256": found.sha256,
+        "mode": found.mode,
+        "taken_at": clock.stamp(),
+    }
+    tx.execute(insert(schema.snapshots).values(row))
+
+
+def _mark_conflict(context: Context, experiment: Experiment) -> None:
+    with context.store.write() as tx:
+        if experiments.load(tx, experiment.id).manual_conflict_detected:
+            return
+        tx.exec_driver_sql("UPDATE experiments SET manual_conflict_detected = 1 WHERE id = ?", (experiment.id,))
+        events.emit(
+            tx,
+            "file.conflict",
+            profile=experiment.profile,
+            experiment_id=experiment.id,
+            relpath=experiment.target_relpath,
+        )
+
+
+def _message(context: Context, experiment: Experiment, plan: Plan) -> str:
+    """The commit message, up to the operation's own trailer."""
+    with context.store.read() as tx:
+        head = audit_head(tx)
+    first = (experiment.rationale.splitlines() or [""])[0]
+    what = "".join(c for c in first if c.isprintable())[:60].strip() or experiment.target_relpath
+    verb = "Apply" if plan.kind is Kind.APPLY else "Revert"
+    return (
+        f"{verb} experiment {experiment.id}: {what}\n\n"
+        f"Ratchet-Experiment: {experiment.id}\n"
+        f"Ratchet-Candidate: {experiment.candidate_sha256}\n"
+        f"Ratchet-Audit-Head: {head.id} {head.hash}\n"
+    )

@@ -1,0 +1,112 @@
+"""What one small change is: a single hunk, at most one sentence, list item or table row, within the size limits."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from dataclasses import dataclass
+
+from ..errors import ChangeRefused
+from ..settings import ChangeLimits
+
+_MARKER = re.compile(r"^\s*(?:[-*+]\s+|\d{1,3}[.)]\s+|>\s+|#{1,6}\s+)")
+_SENTENCE_END = re.compile(r"(?<=[.!?:])[\"')\]]*\s+(?=[A-Z0-9\"'(\[])")
+
+
+@dataclass(frozen=True)
+class Change:
+    """The one place where two versions differ. Lines are counted from 1 in the base."""
+
+    diff: str
+    first_line: int
+    removed: tuple[bytes, ...]
+    added: tuple[bytes, ...]
+    sentence_delta: int
+
+    @property
+    def span(self) -> str:
+        """Where the change stands, as JSON: first line and number of lines in the base."""
+        return json.dumps({"first_line": self.first_line, "lines": len(self.removed)})
+
+
+def describe(relpath: str, base: bytes | None, candidate: bytes, limits: ChangeLimits) -> Change:
+    """The single change between two versions. Raises ChangeRefused when there is none or more than one."""
+    if base == candidate:
+        raise ChangeRefused("The candidate is byte for byte the file as it is: nothing would change.")
+    if len(candidate) > limits.max_file_bytes:
+        raise ChangeRefused(f"The candidate has {len(candidate)} bytes; at most {limits.max_file_bytes} are allowed.")
+    before, after = (base or b"").splitlines(keepends=True), candidate.splitlines(keepends=True)
+    start, removed, added = _differing_block(before, after)
+    _check_size(removed, added, limits)
+    _check_one_hunk(removed, added)
+    change = Change(
+        diff=_unified(relpath, base, before, after),
+        first_line=start + 1,
+        removed=tuple(removed),
+        added=tuple(added),
+        sentence_delta=len(_units(added)) - len(_units(removed)),
+    )
+    if base is not None:
+        _check_one_unit(change)
+    return change
+
+
+def _differing_block(before: list[bytes], after: list[bytes]) -> tuple[int, list[bytes], list[bytes]]:
+    """Cut off what both begin and end with: the first differing line (from 0), and the lines between."""
+    start = 0
+    while start < min(len(before), len(after)) and before[start] == after[start]:
+        start += 1
+    end = 0
+    while end < min(len(before), len(after)) - start and before[-1 - end] == after[-1 - end]:
+        end += 1
+    return start, before[start : len(before) - end], after[start : len(after) - end]
+
+
+def _check_size(removed: list[bytes], added: list[bytes], limits: ChangeLimits) -> None:
+    lines, size = len(removed) + len(added), sum(map(len, removed)) + sum(map(len, added))
+    if lines > limits.max_change_lines or size > limits.max_change_bytes:
+        raise ChangeRefused(
+            f"The change spans {lines} lines and {size} bytes; at most {limits.max_change_lines} lines and "
+            f"{limits.max_change_bytes} bytes are allowed. Propose one small step."
+        )
+
+
+def _check_one_hunk(removed: list[bytes], added: list[bytes]) -> None:
+    opcodes = difflib.SequenceMatcher(None, removed, added, autojunk=False).get_opcodes()
+    hunks = sum(tag != "equal" for tag, *_ in opcodes)
+    if hunks > 1:
+        raise ChangeRefused(f"The change touches {hunks} separate places; propose them one at a time.")
+
+
+def _check_one_unit(change: Change) -> None:
+    before, after = _units(list(change.removed)), _units(list(change.added))
+    opcodes = difflib.SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    touched = sum(max(i2 - i1, j2 - j1) for tag, i1, i2, j1, j2 in opcodes if tag != "equal")
+    if touched > 1:
+        raise ChangeRefused(
+            f"The change touches {touched} sentences or list items; propose one at a time, each with its own effect."
+        )
+
+
+def _units(lines: list[bytes]) -> list[str]:
+    """Sentences, list items and table rows of a block of lines, in order; a wrapped paragraph is read as one text."""
+    paragraphs: list[str] = [""]
+    for line in lines:
+        text = line.decode("utf-8", "replace").strip()
+        if not text or _MARKER.match(text + " ") or text.startswith("|"):
+            paragraphs.append("")
+        paragraphs[-1] = f"{paragraphs[-1]} {text}".strip()
+    return [unit for paragraph in paragraphs for unit in _SENTENCE_END.split(_MARKER.sub("", paragraph)) if unit]
+
+
+def _unified(relpath: str, base: bytes | None, before: list[bytes], after: list[bytes]) -> str:
+    """A unified diff for reading; bytes that are not UTF-8 show as escapes. The stored blobs are what is applied."""
+    old = "/dev/null" if base is None else f"a/{relpath}"
+    shown = difflib.unified_diff(_readable(before), _readable(after), old, f"b/{relpath}", n=3)
+    lines = [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in shown]
+    return "".join(lines)
+
+
+def _readable(lines: list[bytes]) -> list[str]:
+    return [line.decode("utf-8", "backslashreplace") for line in lines]

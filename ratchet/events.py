@@ -1,0 +1,61 @@
+"""The append-only stream of what happened, which dashboards tail by id."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import clock
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection, Row
+
+_INSERT = "INSERT INTO events (created_at, kind, profile, experiment_id, job_id, payload) VALUES (?, ?, ?, ?, ?, ?)"
+_SELECT = "SELECT id, created_at, kind, profile, experiment_id, job_id, payload FROM events"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened. ``payload`` holds small facts, never file contents."""
+
+    id: int
+    created_at: str
+    kind: str
+    profile: str | None
+    experiment_id: int | None
+    job_id: int | None
+    payload: dict[str, Any]
+
+
+def emit(
+    tx: Connection,
+    kind: str,
+    *,
+    profile: str | None = None,
+    experiment_id: int | None = None,
+    job_id: int | None = None,
+    **payload: object,
+) -> None:
+    """Append one event in the caller's transaction; ``payload`` must be JSON values."""
+    facts = json.dumps(payload, ensure_ascii=False) if payload else "{}"
+    tx.exec_driver_sql(_INSERT, (clock.stamp(), kind, profile, experiment_id, job_id, facts))
+
+
+def since(tx: Connection, cursor: int = 0, limit: int = 200) -> list[Event]:
+    """Events with an id above ``cursor``, oldest first."""
+    rows = tx.exec_driver_sql(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (cursor, limit))
+    return [_read(row) for row in rows]
+
+
+def latest(tx: Connection, kind: str, profile: str | None = None, limit: int = 20) -> list[Event]:
+    """The newest events of one kind, newest first."""
+    rows = tx.exec_driver_sql(
+        f"{_SELECT} WHERE kind = ? AND profile IS ? ORDER BY id DESC LIMIT ?", (kind, profile, limit)
+    )
+    return [_read(row) for row in rows]
+
+
+def _read(row: Row[Any]) -> Event:
+    facts = row._mapping
+    return Event(**{**facts, "payload": json.loads(facts["payload"])})

@@ -1,0 +1,255 @@
+"""Experiments: proposing a change to one file of a profile, and reading what became of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from .. import clock, schema
+from .._db import as_record
+from ..errors import BadInput, ChangeRefused, FileDrifted, UnknownExperiment
+from . import blobs, events, git_history, states
+from .actor import Actor
+from .atomic_change import Change, describe
+from .audit import Transition, history
+from .containment import checked_relpath
+from .context import Context
+from .guarded_file import FileVersion, read_file
+from .states import State
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_MAX_TEXT = 10_000
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One proposed change and what became of it, as stored."""
+
+    id: int
+    profile: str
+    target_profile_root: str
+    target_relpath: str
+    state: str
+    diff: str
+    rationale: str
+    changed_hunks: int
+    added_lines: int
+    removed_lines: int
+    sentence_delta_count: int
+    target_span: str
+    base_sha256: str | None
+    candidate_sha256: str
+    profile_git_root: str | None
+    base_commit_sha: str | None
+    base_blob_sha: str | None
+    apply_commit_sha: str | None
+    revert_commit_sha: str | None
+    dirty_before_apply: int | None
+    manual_conflict_detected: int
+    proposed_by: str
+    approved_by: str | None
+    approved_at: str | None
+    rejected_by: str | None
+    rejected_at: str | None
+    rejection_reason: str | None
+    live_sessions_target: int | None
+    live_sessions_observed: int
+    applied_at: str | None
+    verified_at: str | None
+    reverted_at: str | None
+    baseline_id: int | None
+    evaluation_status: str
+    baseline_score: float | None
+    offline_score: float | None
+    verdict: str | None
+    live_verdict: str | None
+    live_score: float | None
+    cost_micro_usd: int | None
+    proposer_model: str | None
+    judge_model: str | None
+    judge_run_id: str | None
+    created_at: str
+    updated_at: str
+
+
+def load(tx: Connection, experiment_id: int) -> Experiment:
+    """One experiment. Raises UnknownExperiment."""
+    table = schema.experiments
+    row = tx.execute(select(table).where(table.c.id == experiment_id)).one_or_none()
+    if row is None:
+        raise UnknownExperiment(f"There is no experiment {experiment_id}.", experiment_id=experiment_id)
+    return as_record(Experiment, row)
+
+
+def get(context: Context, experiment_id: int) -> Experiment:
+    """One experiment. Raises UnknownExperiment."""
+    with context.store.read() as tx:
+        return load(tx, experiment_id)
+
+
+def list_experiments(
+    context: Context,
+    *,
+    profile: str | None = None,
+    state: State | None = None,
+    limit: int = 100,
+    before: int | None = None,
+) -> list[Experiment]:
+    """Newest first; ``before`` is the id from which the next page goes on."""
+    if not 1 <= limit <= 1000:
+        raise BadInput("limit must be between 1 and 1000.")
+    table = schema.experiments
+    query = select(table).order_by(table.c.id.desc()).limit(limit)
+    if profile is not None:
+        query = query.where(table.c.profile == profile)
+    if state is not None:
+        query = query.where(table.c.state == state.value)
+    if before is not None:
+        query = query.where(table.c.id < before)
+    with context.store.read() as tx:
+        return [as_record(Experiment, row) for row in tx.execute(query)]
+
+
+def transitions(context: Context, experiment_id: int) -> list[Transition]:
+    """The steps of one experiment, oldest first. Raises UnknownExperiment."""
+    with context.store.read() as tx:
+        load(tx, experiment_id)
+        return history(tx, experiment_id)
+
+
+def contents(context: Context, experiment: Experiment) -> tuple[bytes | None, bytes]:
+    """The exact base (None: no file) and candidate bytes."""
+    with context.store.read() as tx:
+        return blobs.load(tx, experiment.base_sha256), blobs.load(tx, experiment.candidate_sha256) or b""
+
+
+def current_file(context: Context, profile: str, relpath: str) -> FileVersion:
+    """The target as it stands now. Raises UnknownProfile, PathRefused."""
+    home = context.home(profile)
+    limits = context.settings.changes
+    return read_file(home, checked_relpath(home, relpath, limits), limits.max_file_bytes)
+
+
+def replaced_text(base: bytes | None, old: str, new: str) -> bytes:
+    """``base`` with the one occurrence of ``old`` replaced. Raises ChangeRefused when there is not exactly one."""
+    needle = old.encode("utf-8")
+    count = (base or b"").count(needle) if needle else 0
+    if count != 1:
+        raise ChangeRefused(f"The text to replace occurs {count} times in the file; it must occur exactly once.")
+    return (base or b"").replace(needle, new.encode("utf-8"))
+
+
+def propose(
+    context: Context,
+    profile: str,
+    relpath: str,
+    candidate: bytes,
+    rationale: str,
+    actor: Actor,
+    *,
+    base_sha256: str | None = None,
+) -> Experiment:
+    """Store one small change to the file as it is now as a new experiment, and queue its evaluation.
+
+    ``base_sha256``, when given, is the version the candidate was made from. Raises UnknownProfile, PathRefused,
+    ChangeRefused, FileDrifted when the file has moved on, GitRefused, GitUnavailable.
+    """
+    if len(rationale) > _MAX_TEXT:
+        raise BadInput(f"A rationale has at most {_MAX_TEXT} characters.")
+    home = context.home(profile)
+    target = checked_relpath(home, relpath, context.settings.changes)
+    base = current_file(context, profile, relpath)
+    if base_sha256 is not None and base.sha256 != base_sha256:
+        raise FileDrifted(f"{relpath} was edited since this change was written. Make it from today's file.")
+    change = describe(relpath, base.content, candidate, context.settings.changes)
+    git = _git_facts(context, profile, target, base)
+    with context.store.write() as tx:
+        experiment_id = _insert(tx, context, profile, target, base, candidate, change, rationale, actor, git)
+        _queue_evaluation(tx, profile, experiment_id)
+        return load(tx, experiment_id)
+
+
+def reject(context: Context, experiment_id: int, actor: Actor, reason: str) -> Experiment:
+    """Refuse a proposal, or withdraw an approval before it was applied. Raises IllegalTransition, UnknownExperiment."""
+    with context.store.write() as tx:
+        changes = {"rejected_by": actor.name, "rejected_at": clock.stamp(), "rejection_reason": reason}
+        states.move(tx, experiment_id, State.REJECTED, actor, reason, changes)
+        return load(tx, experiment_id)
+
+
+@dataclass(frozen=True)
+class _GitFacts:
+    root: str | None
+    commit: str | None
+    blob: str | None
+
+
+def _git_facts(context: Context, profile: str, relpath: PurePosixPath, base: FileVersion) -> _GitFacts:
+    """Where the history stands at the proposal; in our own repository the file as found is recorded first."""
+    home = context.home(profile)
+    with context.profile_lock(profile):
+        repository = git_history.find_repository(home, context.data, profile)
+        if base.content is None:
+            commit = git_history.check_ready(repository).commit
+        else:
+            commit = git_history.record_as_found(repository, relpath, base.content, base.mode)
+    root = str(home) if repository.own else None
+    return _GitFacts(root, commit, git_history.blob_id(repository, base.content))
+
+
+def _insert(
+    tx: Connection,
+    context: Context,
+    profile: str,
+    relpath: PurePosixPath,
+    base: FileVersion,
+    candidate: bytes,
+    change: Change,
+    rationale: str,
+    actor: Actor,
+    git: _GitFacts,
+) -> int:
+    moment = clock.stamp()
+    row = {
+        "profile": profile,
+        "target_profile_root": str(context.home(profile)),
+        "target_relpath": str(relpath),
+        "state": State.PROPOSED.value,
+        "diff": change.diff,
+        "rationale": rationale,
+        "changed_hunks": 1,
+        "added_lines": len(change.added),
+        "removed_lines": len(change.removed),
+        "sentence_delta_count": change.sentence_delta,
+        "target_span": change.span,
+        "base_sha256": blobs.keep(tx, base.content),
+        "candidate_sha256": blobs.keep(tx, candidate),
+        "profile_git_root": git.root,
+        "base_commit_sha": git.commit,
+        "base_blob_sha": git.blob,
+        "proposed_by": actor.name,
+        "evaluation_status": "queued",
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    inserted = tx.execute(insert(schema.experiments).values(row))
+    experiment_id = int(inserted.lastrowid)
+    states.record(tx, experiment_id, None, State.PROPOSED, actor, rationale[:200], moment)
+    events.emit(tx, "experiment.proposed", profile=profile, experiment_id=experiment_id, actor=actor.name)
+    return experiment_id
+
+
+def _queue_evaluation(tx: Connection, profile: str, experiment_id: int) -> None:
+    job = {
+        "kind": "evaluate",
+        "profile": profile,
+        "experiment_id": experiment_id,
+        "state": "queued",
+        "created_at": clock.stamp(),
+    }
+    tx.execute(insert(schema.jobs).values(job))

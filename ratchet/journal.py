@@ -1,0 +1,141 @@
+"""The journal of file operations: written before anything is touched, closed in the transaction that ends one."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select
+
+from .. import clock, schema
+from .._db import as_record
+from .actor import Actor
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+
+class Kind(StrEnum):
+    """What a file operation does."""
+
+    APPLY = "apply"
+    REVERT = "revert"
+
+
+class Phase(StrEnum):
+    """How far an operation was known to be; the file, git and the index are asked for the rest."""
+
+    PLANNED = "planned"
+    WRITTEN = "written"
+    COMMITTED = "committed"
+    RECORDED = "recorded"
+    UNDONE = "undone"
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One apply or revert. SHA-256 values are None where the file does not exist."""
+
+    id: int
+    experiment_id: int
+    profile: str
+    kind: str
+    phase: str
+    relpath: str
+    expected_sha256: str | None
+    new_sha256: str | None
+    mode: int | None
+    token: str
+    git_dir: str
+    ref: str
+    parent_sha: str | None
+    commit_sha: str | None
+    actor: str
+    principal: str
+    reason: str
+    started_at: str
+
+    @property
+    def path(self) -> PurePosixPath:
+        return PurePosixPath(self.relpath)
+
+    @property
+    def by(self) -> Actor:
+        return Actor(self.actor, self.principal)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an operation is going to do, decided under the profile lock."""
+
+    experiment_id: int
+    profile: str
+    kind: Kind
+    relpath: PurePosixPath
+    expected_sha256: str | None
+    new_sha256: str | None
+    mode: int | None
+    actor: Actor
+    reason: str
+
+
+def begin(tx: Connection, plan: Plan, git_dir: str, ref: str, parent: str | None) -> Operation:
+    """Write the plan down. Only one operation of a profile can be open."""
+    row = {
+        "experiment_id": plan.experiment_id,
+        "profile": plan.profile,
+        "kind": plan.kind.value,
+        "phase": Phase.PLANNED.value,
+        "relpath": str(plan.relpath),
+        "expected_sha256": plan.expected_sha256,
+        "new_sha256": plan.new_sha256,
+        "mode": plan.mode,
+        "token": secrets.token_hex(8),
+        "git_dir": git_dir,
+        "ref": ref,
+        "parent_sha": parent,
+        "actor": plan.actor.name,
+        "principal": plan.actor.principal,
+        "reason": plan.reason,
+        "started_at": clock.stamp(),
+    }
+    identifier = int(tx.execute(insert(schema.file_operations).values(row)).lastrowid)
+    return load(tx, identifier)
+
+
+def load(tx: Connection, operation_id: int) -> Operation:
+    """One journal row."""
+    table = schema.file_operations
+    return as_record(Operation, tx.execute(select(table).where(table.c.id == operation_id)).one())
+
+
+def note_commit(tx: Connection, operation: Operation, parent: str | None, commit: str) -> None:
+    """Remember which commit is about to become the branch's newest."""
+    tx.exec_driver_sql(
+        "UPDATE file_operations SET parent_sha = ?, commit_sha = ? WHERE id = ?", (parent, commit, operation.id)
+    )
+
+
+def advance(tx: Connection, operation: Operation, phase: Phase) -> None:
+    """Write down how far the operation got."""
+    tx.exec_driver_sql("UPDATE file_operations SET phase = ? WHERE id = ?", (phase.value, operation.id))
+
+
+def close(tx: Connection, operation: Operation, phase: Phase, note: str = "") -> None:
+    """End the operation, in the same transaction as the state change it led to."""
+    tx.exec_driver_sql(
+        "UPDATE file_operations SET phase = ?, finished_at = ?, note = ? WHERE id = ?",
+        (phase.value, clock.stamp(), note or None, operation.id),
+    )
+
+
+def open_operations(tx: Connection, profile: str | None = None) -> list[Operation]:
+    """Operations a killed process left behind."""
+    table = schema.file_operations
+    query = select(table).where(table.c.finished_at.is_(None)).order_by(table.c.id)
+    if profile is not None:
+        query = query.where(table.c.profile == profile)
+    return [as_record(Operation, row) for row in tx.execute(query)]
