@@ -99,6 +99,13 @@ def plugin_enabled(home: Path) -> bool:
     return PLUGIN in enabled and PLUGIN not in disabled
 
 
+def default_identity() -> str:
+    """The text the host puts first into the prompt of a profile without SOUL.md."""
+    from agent.prompt_builder import DEFAULT_AGENT_IDENTITY
+
+    return str(DEFAULT_AGENT_IDENTITY)
+
+
 def inside_agent() -> bool:
     """Whether this process was started by an agent's tool shell."""
     return bool(os.environ.get("HERMES_SESSION_ID"))

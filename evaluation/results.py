@@ -1,0 +1,236 @@
+"""What an evaluation leaves behind: runs, one row per scenario result, scores, the report, the baseline."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+
+from .. import clock, schema
+from ..ratchet.context import Context
+from ..ratchet.experiments import Experiment
+from . import checks, jobs, reports
+from .checks import Outcome
+from .exposure import Arm
+from .jobs import Job
+from .runner import AgentRun
+from .scenarios import Scenario, set_hash
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_MAX_ANSWER = 20_000
+ISOLATION = "throw-away home, no file or terminal tools"
+
+
+@dataclass(frozen=True)
+class Task:
+    """One agent run of an evaluation."""
+
+    scenario: Scenario
+    arm: Arm
+    repeat: int
+
+    @property
+    def key(self) -> tuple[int, str, int]:
+        return self.scenario.id, self.arm.value, self.repeat
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Everything one job works with."""
+
+    context: Context
+    job: Job
+    experiment: Experiment
+    base: bytes | None
+    candidate: bytes
+    scenarios: tuple[Scenario, ...]
+    run_ids: Mapping[str, int]
+
+    @property
+    def group(self) -> str:
+        return f"job-{self.job.id}"
+
+
+@cache
+def evaluator_hash() -> str:
+    """SHA-256 over the code that runs and judges; results of different evaluators are not comparable."""
+    parts = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"\0".join(part.read_bytes() for part in parts)).hexdigest()
+
+
+def store_result(evaluation: Evaluation, task: Task, run: AgentRun) -> None:
+    judged = checks.evaluate(checks.parse_checks(task.scenario.checks), run)
+    known = {Outcome.PASS: 1, Outcome.FAIL: 0}.get(judged.outcome) if judged.outcome else None
+    row = {
+        "eval_run_id": evaluation.run_ids[task.arm.value],
+        "experiment_id": evaluation.experiment.id,
+        "scenario_id": task.scenario.id,
+        "split": "train",
+        "arm": task.arm.value,
+        "repeat": task.repeat,
+        "pass_fail": known,
+        "no_result_reason": judged.reason if known is None else None,
+        "check_results": json.dumps([[r.type, r.outcome, r.reason] for r in judged.results], ensure_ascii=False),
+        "scenario_snapshot": task.scenario.snapshot(),
+        "transcript": _transcript(run),
+        "exposed": None if run.exposed is None else int(run.exposed),
+        "tokens": run.tokens.total if run.tokens else None,
+        "cost_micro_usd": run.cost_micro_usd,
+        "seconds": round(run.seconds, 3),
+        "created_at": clock.stamp(),
+    }
+    with evaluation.context.store.write() as tx:
+        tx.execute(insert(schema.scenario_results).values(row))
+        if run.model:
+            table = schema.eval_runs
+            chosen = table.c.id == row["eval_run_id"]
+            tx.execute(update(table).where(chosen).values(subject_model=f"{run.provider}/{run.model}"))
+
+
+def _transcript(run: AgentRun) -> str:
+    kept = {
+        "answer": run.answer[:_MAX_ANSWER],
+        "tools": [[call.name, call.arguments[:2_000], call.ok] for call in run.tool_trace],
+        "session_id": run.session_id,
+        "exit_reason": run.exit_reason,
+    }
+    return json.dumps(kept, ensure_ascii=False)
+
+
+def conclude(tx: Connection, evaluation: Evaluation) -> None:
+    """Write scores, report and baseline; without a single result, try again later or give up."""
+    rows = _stored_results(tx, evaluation)
+    if not rows:
+        close_runs(tx, evaluation, "finished", {})
+        jobs.finish(tx, evaluation.job, "finished", "the profile has no scenarios")
+        update_experiment(tx, evaluation, evaluation_status="unmeasured")
+        return
+    by_arm = {arm: [row for row in rows if row["arm"] == arm] for arm in Arm}
+    compared = reports.compare(rows)
+    if all(reports.pass_rate(results) is None for results in by_arm.values()):
+        reason = rows[0]["no_result_reason"]
+        close_runs(tx, evaluation, "failed", {})
+        if not jobs.retry_later(tx, jobs.load(tx, evaluation.job.id), reason):
+            fail(tx, evaluation.job, f"no run gave a result: {reason}")
+        return
+    scores = {arm: reports.score(compared, arm) for arm in Arm}
+    costs = [row["cost_micro_usd"] for row in rows]
+    cost = sum(costs) if costs and None not in costs else None
+    close_runs(tx, evaluation, "finished", scores)
+    facts = {"runs": dict(evaluation.run_ids), "cost_micro_usd": cost, "evaluator_hash": evaluator_hash()}
+    reports.store(tx, evaluation.experiment, facts, rows)
+    baseline_id = _keep_baseline(tx, evaluation, scores[Arm.BASELINE])
+    update_experiment(
+        tx,
+        evaluation,
+        evaluation_status="finished",
+        baseline_id=baseline_id,
+        baseline_score=scores[Arm.BASELINE],
+        offline_score=scores[Arm.CANDIDATE],
+        verdict=reports.verdict(compared).value,
+        cost_micro_usd=cost,
+    )
+    jobs.finish(tx, evaluation.job, "finished")
+
+
+def _stored_results(tx: Connection, evaluation: Evaluation) -> list[dict[str, Any]]:
+    table = schema.scenario_results
+    query = select(table).where(table.c.eval_run_id.in_(list(evaluation.run_ids.values()))).order_by(table.c.id)
+    return [dict(row._mapping) for row in tx.execute(query)]
+
+
+def close_runs(tx: Connection, evaluation: Evaluation, state: str, scores: Mapping[Arm, float | None]) -> None:
+    rows = _stored_results(tx, evaluation)
+    table = schema.eval_runs
+    for arm in Arm:
+        mine = [row for row in rows if row["arm"] == arm]
+        values = {
+            "state": state,
+            "finished_at": clock.stamp(),
+            "aggregate_score": scores.get(arm),
+            "tokens": _total([row["tokens"] for row in mine]),
+            "cost_micro_usd": _total([row["cost_micro_usd"] for row in mine]),
+        }
+        tx.execute(update(table).where(table.c.id == evaluation.run_ids[arm.value]).values(values))
+
+
+def _total(figures: list[int | None]) -> int | None:
+    """The sum, None when one of them is unknown: an unknown price is not a price of nothing."""
+    known = [figure for figure in figures if figure is not None]
+    return sum(known) if known and len(known) == len(figures) else None
+
+
+def _keep_baseline(tx: Connection, evaluation: Evaluation, score: float | None) -> int:
+    models = tx.execute(
+        select(schema.eval_runs.c.subject_model).where(schema.eval_runs.c.id == evaluation.run_ids[Arm.BASELINE.value])
+    ).scalar_one()
+    row = {
+        "profile": evaluation.job.profile,
+        "file": evaluation.experiment.target_relpath,
+        "commit_sha": evaluation.experiment.base_commit_sha,
+        "content_hash": evaluation.experiment.base_sha256,
+        "scenario_set_hash": set_hash(evaluation.scenarios),
+        "split": "train",
+        "models": json.dumps({"subject": models}),
+        "score": score,
+        "experiment_id": evaluation.experiment.id,
+        "created_at": clock.stamp(),
+    }
+    return int(tx.execute(insert(schema.baselines).values(row)).lastrowid)
+
+
+def update_experiment(tx: Connection, evaluation: Evaluation, **columns: object) -> None:
+    table = schema.experiments
+    chosen = table.c.id == evaluation.experiment.id
+    tx.execute(update(table).where(chosen).values(**columns, updated_at=clock.stamp()))
+
+
+def fail(tx: Connection, job: Job, error: str) -> None:
+    """Give up: the job and its experiment say so, and its runs are closed."""
+    runs, experiments_table = schema.eval_runs, schema.experiments
+    mine = (runs.c.job_id == job.id) & (runs.c.state == "running")
+    tx.execute(update(runs).where(mine).values(state="failed", finished_at=clock.stamp()))
+    jobs.finish(tx, job, "failed", error[:500])
+    chosen = experiments_table.c.id == job.experiment_id
+    tx.execute(update(experiments_table).where(chosen).values(evaluation_status="failed", updated_at=clock.stamp()))
+
+
+def open_runs(tx: Connection, job: Job, scenario_set: str) -> dict[str, int]:
+    """The runs that a killed attempt of this job left open, by arm; none when the scenarios changed since."""
+    table = schema.eval_runs
+    mine = (table.c.job_id == job.id) & (table.c.state == "running")
+    outdated = mine & (table.c.scenario_set_hash != scenario_set)
+    tx.execute(update(table).where(outdated).values(state="failed", finished_at=clock.stamp()))
+    query = select(table.c.arm, table.c.id).where(mine)
+    return {row.arm: row.id for row in tx.execute(query)}
+
+
+def new_runs(
+    tx: Connection, context: Context, job: Job, experiment: Experiment, scenarios: tuple[Scenario, ...]
+) -> dict[str, int]:
+    files = {Arm.BASELINE: experiment.base_sha256, Arm.CANDIDATE: experiment.candidate_sha256}
+    shared = {
+        "experiment_id": experiment.id,
+        "job_id": job.id,
+        "kind": "proposal",
+        "split": "train",
+        "scenario_set_hash": set_hash(scenarios),
+        "evaluator_hash": evaluator_hash(),
+        "repeats": context.settings.evaluation.repeats,
+        "isolation": ISOLATION,
+        "state": "running",
+        "created_at": clock.stamp(),
+    }
+    made = {}
+    for arm in Arm:
+        row = {**shared, "arm": arm.value, "file_sha256": files[arm]}
+        made[arm.value] = int(tx.execute(insert(schema.eval_runs).values(row)).lastrowid)
+    return made

@@ -1,0 +1,172 @@
+"""Scenarios: what the agent is asked in an evaluation, and the checks that judge what it does."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import insert, select, update
+
+from .. import clock, schema
+from .._db import as_record
+from ..errors import BadInput, Conflict, UnknownScenario
+from ..ratchet import events
+from ..ratchet.actor import Actor
+from ..ratchet.context import Context
+from ..ratchet.guarded_file import read_file
+from . import templates
+from .checks import parse_checks
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+_MAX_NAME, _MAX_INPUT = 200, 20_000
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One scenario as stored; ``checks`` is JSON. Of a held-out one, listings show neither input nor checks."""
+
+    id: int
+    profile: str
+    name: str
+    input: str
+    checks: str
+    holdout: int
+    source: str
+    critical: int
+    created_at: str
+    updated_at: str
+    deleted_at: str | None
+
+    def snapshot(self) -> str:
+        """What a result keeps of the scenario, as JSON: later edits never rewrite history."""
+        kept = {"name": self.name, "input": self.input, "checks": json.loads(self.checks), "critical": self.critical}
+        return json.dumps(kept, ensure_ascii=False, sort_keys=True)
+
+
+def list_scenarios(context: Context, profile: str | None = None, *, include_holdout: bool = False) -> list[Scenario]:
+    """The scenarios of a profile (None: of all), oldest first; held-out ones, if asked for, by name only."""
+    table = schema.scenarios
+    query = select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.id)
+    if profile is not None:
+        query = query.where(table.c.profile == profile)
+    if not include_holdout:
+        query = query.where(table.c.holdout == 0)
+    with context.store.read() as tx:
+        return [_shown(as_record(Scenario, row)) for row in tx.execute(query)]
+
+
+def get_scenario(context: Context, scenario_id: int) -> Scenario:
+    """One scenario, a held-out one by name only. Raises UnknownScenario."""
+    with context.store.read() as tx:
+        return _shown(_load(tx, scenario_id))
+
+
+def add_scenario(
+    context: Context,
+    profile: str,
+    name: str,
+    input_text: str,
+    checks: Sequence[object] | str,
+    actor: Actor,
+    *,
+    holdout: bool = False,
+    critical: bool = False,
+    source: str = "person",
+) -> Scenario:
+    """Store a scenario. Raises UnknownProfile, BadInput for a wrong check or text, Conflict for a name in use."""
+    context.home(profile)
+    stored = _validated(name, input_text, checks)
+    with context.store.write() as tx:
+        _check_free(tx, profile, stored["name"])
+        row = {**stored, "profile": profile, "holdout": int(holdout), "critical": int(critical), "source": source}
+        return _insert(tx, row, actor)
+
+
+def delete_scenario(context: Context, scenario_id: int, actor: Actor) -> None:
+    """Take a scenario out of use; results that it gave keep it. Raises UnknownScenario."""
+    with context.store.write() as tx:
+        found = _load(tx, scenario_id)
+        table = schema.scenarios
+        moment = clock.stamp()
+        tx.execute(update(table).where(table.c.id == scenario_id).values(deleted_at=moment, updated_at=moment))
+        events.emit(tx, "scenario.deleted", profile=found.profile, scenario_id=scenario_id, actor=actor.name)
+
+
+def ensure_starters(context: Context, profile: str) -> list[Scenario]:
+    """Give a profile that never had a scenario the starter ones from the templates. Returns those it made."""
+    starters = templates.starter_scenarios(_soul(context, profile))
+    table = schema.scenarios
+    with context.store.write() as tx:
+        if tx.execute(select(table.c.id).where(table.c.profile == profile).limit(1)).one_or_none():
+            return []
+        made = []
+        for starter in starters:
+            stored = _validated(starter.name, starter.input, starter.checks)
+            row = {**stored, "profile": profile, "holdout": 0, "critical": 0, "source": templates.SOURCE}
+            made.append(_insert(tx, row, Actor("templates", "ratchet")))
+        return made
+
+
+def train_set(tx: Connection, profile: str) -> list[Scenario]:
+    """The scenarios an evaluation runs: in use and not held out, oldest first."""
+    table = schema.scenarios
+    query = select(table).where(table.c.profile == profile, table.c.deleted_at.is_(None), table.c.holdout == 0)
+    return [as_record(Scenario, row) for row in tx.execute(query.order_by(table.c.id))]
+
+
+def set_hash(scenarios: Sequence[Scenario]) -> str:
+    """SHA-256 over what the scenarios ask and check; any edit changes it."""
+    return hashlib.sha256(json.dumps([[s.id, s.snapshot()] for s in scenarios]).encode("utf-8")).hexdigest()
+
+
+def _soul(context: Context, profile: str) -> str | None:
+    limit = context.settings.changes.max_file_bytes
+    found = read_file(context.home(profile), PurePosixPath("SOUL.md"), limit)
+    return None if found.content is None else found.content.decode("utf-8", "replace")
+
+
+def _load(tx: Connection, scenario_id: int) -> Scenario:
+    table = schema.scenarios
+    query = select(table).where(table.c.id == scenario_id, table.c.deleted_at.is_(None))
+    row = tx.execute(query).one_or_none()
+    if row is None:
+        raise UnknownScenario(f"There is no scenario {scenario_id}.", scenario_id=scenario_id)
+    return as_record(Scenario, row)
+
+
+def _shown(scenario: Scenario) -> Scenario:
+    if not scenario.holdout:
+        return scenario
+    return Scenario(**{**scenario.__dict__, "input": "", "checks": ""})
+
+
+def _validated(name: str, input_text: str, checks: Sequence[object] | str) -> dict[str, Any]:
+    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
+        raise BadInput(f"A scenario needs a name of 1 to {_MAX_NAME} printable characters.")
+    if len(input_text) > _MAX_INPUT:
+        raise BadInput(f"A scenario's input has at most {_MAX_INPUT} characters.")
+    parsed = parse_checks(checks)
+    listed = [check.model_dump(mode="json", exclude_defaults=False, by_alias=True) for check in parsed]
+    return {"name": name.strip(), "input": input_text, "checks": json.dumps(listed, ensure_ascii=False)}
+
+
+def _check_free(tx: Connection, profile: str, name: str) -> None:
+    table = schema.scenarios
+    query = select(table.c.id).where(table.c.profile == profile, table.c.name == name, table.c.deleted_at.is_(None))
+    if tx.execute(query).one_or_none():
+        raise Conflict(f"Profile '{profile}' has a scenario named '{name}' already. Choose another name.")
+
+
+def _insert(tx: Connection, row: dict[str, Any], actor: Actor) -> Scenario:
+    moment = clock.stamp()
+    scenario_id = int(
+        tx.execute(insert(schema.scenarios).values(**row, created_at=moment, updated_at=moment)).lastrowid
+    )
+    events.emit(tx, "scenario.added", profile=row["profile"], scenario_id=scenario_id, actor=actor.name)
+    return _load(tx, scenario_id)

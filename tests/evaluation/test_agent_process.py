@@ -1,0 +1,143 @@
+"""A run can be ended at any moment, with everything it started."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from karpathy_self_improve.errors import BadInput
+from karpathy_self_improve.evaluation import agent_process
+from karpathy_self_improve.evaluation.arm_home import arm_home
+from karpathy_self_improve.evaluation.exposure import Arm
+from karpathy_self_improve.evaluation.runner import (
+    CANCELLED,
+    AgentRun,
+    RunRequest,
+    Tokens,
+    ToolCall,
+    run_agent_once,
+    terminate,
+    terminate_all,
+)
+
+# Stands for an agent that started two programs, one of them out of its process group, and does not stop.
+CHILDREN = """
+import pathlib, subprocess, sys, time
+command = [sys.executable, "-c", "import time; time.sleep(300)"]
+children = [subprocess.Popen(command), subprocess.Popen(command, start_new_session=True)]
+pathlib.Path({pids!r}).write_text(" ".join(str(child.pid) for child in children))
+time.sleep(300)
+"""
+
+
+@pytest.fixture
+def request_(home: Path, tmp_path: Path) -> RunRequest:
+    return RunRequest(home, "SOUL.md", Arm.CANDIDATE, b"a", b"b", "hello", timeout_s=60.0, group="g", parent=tmp_path)
+
+
+def worker(monkeypatch: pytest.MonkeyPatch, directory: Path, source: str) -> None:
+    script = directory / "worker.py"
+    script.write_text(source)
+    monkeypatch.setattr(agent_process, "WORKER", script)
+
+
+def alive(pids: Path) -> list[psutil.Process]:
+    """Those of the processes named in the file that still run."""
+    found = [psutil.Process(int(pid)) for pid in pids.read_text().split() if psutil.pid_exists(int(pid))]
+    return [process for process in found if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    for _ in range(1_000):
+        if condition():
+            return
+        time.sleep(0.02)
+    raise AssertionError("waited in vain")
+
+
+def in_background(request: RunRequest) -> tuple[threading.Thread, list[AgentRun]]:
+    results: list[AgentRun] = []
+    thread = threading.Thread(target=lambda: results.append(run_agent_once(request)))
+    thread.start()
+    return thread, results
+
+
+def test_a_run_out_of_time_ends_with_all_it_started(
+    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = tmp_path / "pids"
+    worker(monkeypatch, tmp_path, CHILDREN.format(pids=str(pids)))
+    run = run_agent_once(RunRequest(**{**vars(request_), "timeout_s": 3.0}))
+    assert run.error == "the agent did not finish within 3 seconds"
+    assert (run.exposed, run.tokens, run.cost_micro_usd) == (None, None, None)
+    assert len(pids.read_text().split()) == 2
+    wait_for(lambda: not alive(pids))
+    assert not list(tmp_path.glob("ratchet-arm-*"))
+
+
+@pytest.mark.parametrize("end", [terminate_all, lambda: terminate("g")])
+def test_a_run_can_be_cancelled_from_another_thread(
+    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: Callable[[], int]
+) -> None:
+    pids = tmp_path / "pids"
+    worker(monkeypatch, tmp_path, CHILDREN.format(pids=str(pids)))
+    thread, results = in_background(request_)
+    wait_for(pids.exists)
+    assert terminate("another group") == 0
+    assert end() == 1
+    thread.join(30)
+    assert [run.error for run in results] == [CANCELLED]
+    assert terminate_all() == 0
+
+
+def test_a_run_cancelled_before_its_process_starts_never_runs(
+    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker(monkeypatch, tmp_path, "import time; time.sleep(300)")
+    with agent_process.under_way("g") as process:
+        assert terminate_all() == 1
+        assert process.cancelled.is_set()
+        with arm_home(request_.profile_home, "SOUL.md", b"x", tmp_path) as arm:
+            assert process.run(arm, tmp_path / "none", arm.root / "stderr", 30.0) < 0
+            assert not process.timed_out
+
+
+def test_a_child_left_behind_by_a_finished_run_is_ended(
+    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pids = tmp_path / "pids"
+    spawn = "import pathlib, subprocess; child = subprocess.Popen(['sleep', '300'])\n"
+    worker(monkeypatch, tmp_path, f"{spawn}pathlib.Path({str(pids)!r}).write_text(str(child.pid))")
+    assert "exit status 0" in str(run_agent_once(request_).error)
+    wait_for(lambda: not alive(pids))
+
+
+def test_a_process_that_dies_gives_its_last_words_without_secrets(
+    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = "not-a-real-" + "key-1234"
+    (request_.profile_home / "config.yaml").write_text(f"model: {{default: m, provider: custom, api_key: {key}}}")
+    worker(monkeypatch, tmp_path, f"import sys; sys.exit('no such module, key {key}')")
+    assert run_agent_once(request_).error == "the agent's process died: no such module, key [secret]"
+
+
+def test_a_profile_that_cannot_be_read_is_an_error_not_a_crash(request_: RunRequest) -> None:
+    (request_.profile_home / "config.yaml").write_text("model: [")
+    assert "cannot be read" in str(run_agent_once(request_).error)
+
+
+def test_toolsets_that_reach_beyond_the_home_are_refused(request_: RunRequest) -> None:
+    for toolset in ("file", "terminal", "code_execution", "browser", "all", "no-such-toolset"):
+        with pytest.raises(BadInput, match=toolset):
+            run_agent_once(RunRequest(**{**vars(request_), "toolsets": ("skills", toolset)}))
+
+
+def test_requests_and_results_travel_between_processes(request_: RunRequest) -> None:
+    run = AgentRun("a", (ToolCall("t", "{}", True),), Tokens(1, 2, 3, 4, 5, 6), 7, "m", "p", 1.5, None, True)
+    assert pickle.loads(pickle.dumps((request_, run, run_agent_once))) == (request_, run, run_agent_once)
