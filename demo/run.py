@@ -1,0 +1,199 @@
+"""The demonstration: one good and one bad change go the whole way, on the real host, in a home that is thrown away."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from ..ratchet import audit, experiments, live_window
+from ..ratchet.context import Context, open_context
+from ..ratchet.experiments import Experiment
+from ..stats.calibration import Verdict
+from . import processes
+from .home import BASELINE_SESSIONS, LIVE_SESSIONS_AT_MOST, PROFILES, DemoHome, DemoProfile, throw_away_home
+from .processes import DemoFailed
+from .scripted_model import ScriptedModel
+from .show import Show
+
+_BATCH = 4
+_EVALUATION_PATIENCE_S = 240.0
+_STEP_PATIENCE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """One change of the demonstration and what should become of it."""
+
+    profile: DemoProfile
+    old: str
+    new: str
+    why: str
+    expected: str
+
+
+COACH, CLERK = PROFILES
+_LAST_RULE = "- Always end answers with the line"
+
+PROPOSALS = (
+    Proposal(
+        COACH,
+        _LAST_RULE,
+        f"- Never apologise.\n{_LAST_RULE}",
+        "People said the many apologies waste their time.",
+        "verified",
+    ),
+    Proposal(
+        CLERK,
+        _LAST_RULE,
+        f"- Refuse questions about invoices.\n{_LAST_RULE}",
+        "Keep the agent away from money matters.",
+        "reverted",
+    ),
+)
+
+
+def run(show: Show, *, headless: bool, keep: bool) -> dict[str, Any]:
+    """The whole story. Returns the summary: experiments, ``audit_ok``, ``as_expected`` and ``seconds``."""
+    started = time.monotonic()
+    with ExitStack() as stack:
+        model = stack.enter_context(ScriptedModel())
+        home = stack.enter_context(throw_away_home(model.base_url, keep=keep))
+        context = open_context()
+        stack.callback(context.store.close)
+        show.opening(home, model.base_url)
+        with show.step(f"{BASELINE_SESSIONS} real agent sessions in each of two profiles, as a baseline"):
+            for profile in PROFILES:
+                processes.talk(home, profile, 0, BASELINE_SESSIONS)
+        _add_scenario(show, home)
+        numbers = [_propose(show, home, context, proposal) for proposal in PROPOSALS]
+        stack.enter_context(processes.daemon(home))
+        _wait_for_evaluations(show, context, numbers)
+        _decide(show, home, context, numbers, stack, headless=headless)
+        _live(show, home, context, numbers)
+        summary = _summary(home, context, numbers)
+        show.closing(home, summary)
+    return {**summary, "seconds": round(time.monotonic() - started, 1)}
+
+
+def _add_scenario(show: Show, home: DemoHome) -> None:
+    """What people complained about becomes a scenario, beside the starter ones that every profile gets."""
+    words = ["scenario", "add", "--target", COACH.name, "--name", "does not apologise", "--input", COACH.questions[0]]
+    checks = '[{"type": "must_not_contain", "value": "apologise"}]'
+    show.command(f"hermes ratchet {shlex.join([*words, '--checks', checks])}")
+    processes.ratchet(home, *words, "--checks", checks)
+
+
+def _propose(show: Show, home: DemoHome, context: Context, proposal: Proposal) -> int:
+    words = ["new", "--target", proposal.profile.name, "--file", "SOUL.md", "--why", proposal.why]
+    replace = ["--replace", proposal.old, proposal.new]
+    show.command(f"hermes ratchet {shlex.join([*words, *replace])}")
+    processes.ratchet(home, *words, *replace)
+    newest = experiments.list_experiments(context, profile=proposal.profile.name, limit=1)[0]
+    show.diff(newest)
+    return newest.id
+
+
+def _wait_for_evaluations(show: Show, context: Context, numbers: list[int]) -> None:
+    with show.evaluation(context) as tick:
+        _until(
+            lambda: all(e.evaluation_status in ("finished", "failed") for e in _load(context, numbers)),
+            "the evaluations to finish",
+            _EVALUATION_PATIENCE_S,
+            tick,
+        )
+    for one in _load(context, numbers):
+        if one.evaluation_status == "failed":
+            raise DemoFailed(f"the evaluation of experiment {one.id} failed")
+        show.report(context, one)
+
+
+def _decide(
+    show: Show, home: DemoHome, context: Context, numbers: list[int], stack: ExitStack, *, headless: bool
+) -> None:
+    """Headless: approve both on the terminal. Otherwise a person decides in the real dashboard."""
+    if headless:
+        for number in numbers:
+            show.command(f"hermes ratchet approve {number}")
+            processes.ratchet(home, "approve", str(number))
+    else:
+        show.review(stack.enter_context(processes.dashboard(home)))
+    patience = _STEP_PATIENCE_S if headless else float("inf")
+    with show.step("the daemon applies what was approved, one git commit per file"):
+        _until(
+            lambda: not any(e.state in ("proposed", "approved") for e in _load(context, numbers)),
+            "the changes to go live",
+            patience,
+        )
+
+
+def _live(show: Show, home: DemoHome, context: Context, numbers: list[int]) -> None:
+    """Real sessions on the changed files, a few at a time, until the daemon has decided about each."""
+    for number, proposal in zip(numbers, PROPOSALS, strict=True):
+        if experiments.get(context, number).state != "live":
+            continue
+        with show.step(f"real sessions of '{proposal.profile.name}' while experiment {number} is live"):
+            for batch in range(0, LIVE_SESSIONS_AT_MOST, _BATCH):
+                processes.talk(home, proposal.profile, batch, _BATCH)
+                seen = batch + _BATCH
+                _until(lambda n=number, s=seen: _taken_in(context, n, s), "the daemon to look", _STEP_PATIENCE_S)  # type: ignore[misc]
+                if _decided(context, number):
+                    break
+        show.live(context, number)
+
+
+def _taken_in(context: Context, number: int, sessions: int) -> bool:
+    """Whether the daemon has looked at that many sessions and done what follows from them."""
+    found = live_window.status(context, number)
+    if found.experiment.state != "live":
+        return True
+    return len(found.members) >= sessions and found.verdict in (Verdict.UNDECIDED, Verdict.INCONCLUSIVE)
+
+
+def _decided(context: Context, number: int) -> bool:
+    one = experiments.get(context, number)
+    return one.state != "live" or one.live_verdict is not None
+
+
+def _summary(home: DemoHome, context: Context, numbers: list[int]) -> dict[str, Any]:
+    rows = _load(context, numbers)
+    return {
+        "experiments": [
+            {
+                "id": one.id,
+                "target": f"{one.profile}/{one.target_relpath}",
+                "state": one.state,
+                "apply_commit_sha": one.apply_commit_sha,
+                "revert_commit_sha": one.revert_commit_sha,
+                "verdict": one.live_verdict,
+            }
+            for one in rows
+        ],
+        "audit_ok": audit.verify(context.store).ok,
+        "as_expected": all(_as_expected(home, context, *pair) for pair in zip(rows, PROPOSALS, strict=True)),
+    }
+
+
+def _as_expected(home: DemoHome, context: Context, one: Experiment, proposal: Proposal) -> bool:
+    """The state it should have, and the file byte for byte what that state says."""
+    base, candidate = experiments.contents(context, one)
+    on_disk = (home.home(one.profile) / one.target_relpath).read_bytes()
+    wanted = candidate if one.state in ("live", "verified") else base
+    return on_disk == wanted and one.state in (proposal.expected, "rejected")
+
+
+def _load(context: Context, numbers: list[int]) -> list[Experiment]:
+    return [experiments.get(context, number) for number in numbers]
+
+
+def _until(done: Callable[[], bool], what: str, patience_s: float, tick: Callable[[], None] | None = None) -> None:
+    deadline = time.monotonic() + patience_s
+    while not done():
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"waited {patience_s:.0f} s in vain for {what}")
+        if tick:
+            tick()
+        time.sleep(0.2)
