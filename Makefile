@@ -14,7 +14,7 @@ run: setup ## the demonstration: a throw-away home, real agent, scripted model (
 	@$(PY) -P -m karpathy_self_improve.demo
 
 test: lint ## ruff, mypy --strict and every test but the soak ones
-	@$(PY) -P -m pytest tests -q
+	@$(PY) -P -m pytest tests -q -n 2 --dist worksteal
 
 setup: .venv/.ready ## .venv with the host, the development tools and this package
 	@:

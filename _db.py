@@ -1,39 +1,38 @@
-"""The one door to the central SQLite file: opening it, refusing a bad one, and fair transactions."""
+"""The one door to the central SQLite file: consistent reads, fair writes, and a sentence when something is wrong."""
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
-import shutil
 import sqlite3
+import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from io import FileIO
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import host
-from .errors import (
-    BadInput,
-    RatchetError,
-    StoreBehind,
-    StoreCorrupt,
-    StoreFull,
-    StoreReadOnly,
-    StoreTooNew,
-    StoreUnavailable,
-)
+from .errors import BadInput, RatchetError, StoreBehind, StoreCorrupt, StoreFull, StoreReadOnly, StoreUnavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row
 
-_LOCK_PATIENCE_S = 30.0
-_ANCHOR_BYTES = 96
-_QUICK_CHECK_BYTES = 8 << 20
+_PATIENCE_S = 30.0
+_ANCHOR = b"%20d %20d %-64s\n"  # writes, id and hash of the newest transition; fixed width, overwritten in place
+_ANCHOR_BYTES = len(_ANCHOR % (0, 0, b""))
 _HEAD = "SELECT id, hash FROM experiment_state_transitions ORDER BY id DESC LIMIT 1"
+_COUNT = (
+    "INSERT INTO write_counter (id, writes) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET writes = writes + 1"
+    " RETURNING writes"
+)
 
 Record = TypeVar("Record")
 
@@ -46,131 +45,292 @@ class AuditHead:
     hash: str
 
 
+@dataclass(frozen=True)
+class Anchor:
+    """What the database was last seen to hold, remembered outside of it: the number of writes and the audit head."""
+
+    writes: int = 0
+    head: AuditHead = AuditHead(0, "")
+
+
 def default_path() -> Path:
     """Where the database lives: ``RATCHET_DB``, else ``<root>/ratchet/ratchet.db``. Raises BadInput for a URL."""
     named = os.environ.get("RATCHET_DB")
     if not named:
         return host.data_dir() / "ratchet.db"
-    if "://" in named or named == ":memory:":
+    if "://" in named or named.startswith(("file:", ":memory:")):
         raise BadInput("RATCHET_DB must be the path of an SQLite file; other databases are not supported yet.")
     return Path(named).expanduser().absolute()
 
 
-@lru_cache(maxsize=64)
-def _field_names(record: type) -> tuple[str, ...]:
-    return tuple(record.__dataclass_fields__)  # type: ignore[attr-defined]
+@lru_cache(maxsize=256)
+def _picker(record: type, columns: tuple[str, ...]) -> itemgetter[Any]:
+    fields: tuple[str, ...] = tuple(record.__dataclass_fields__)  # type: ignore[attr-defined]
+    return itemgetter(*[columns.index(name) for name in fields])
 
 
 def as_record(record: type[Record], row: Row[Any]) -> Record:
-    """A frozen dataclass from a result row; the row may have more columns than the dataclass has fields."""
-    mapping = row._mapping
-    return record(**{name: mapping[name] for name in _field_names(record)})
+    """A frozen dataclass of two or more fields from a result row, which may have more columns than that."""
+    return record(*_picker(record, row._fields)(row))
+
+
+def driver(tx: Connection) -> sqlite3.Connection:
+    """The driver's own connection, for the statements on the path of every transition.
+
+    SQLAlchemy's way of running a text statement costs more than SQLite's work on it, while all other writers wait.
+    """
+    connection: sqlite3.Connection | None = tx.connection.driver_connection
+    if connection is None:
+        raise StoreUnavailable("The database connection is closed. Try again.")
+    return connection
 
 
 class Store:
-    """Transactions on one database file.
+    """Transactions on one database file; make one with :func:`open_store`.
 
-    ``read()`` gives a consistent snapshot. ``write()`` is one ``BEGIN IMMEDIATE`` transaction under a file lock that
-    every process of ours takes first: SQLite's own busy handler starves some of eight writers for over a second.
+    ``read()`` gives a consistent snapshot that cannot write. ``write()`` is one ``BEGIN IMMEDIATE`` transaction; all
+    writers of ours, threads and processes, pass the turnstile one after the other.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._engine = _engine(path)
-        self._pid = os.getpid()
+        self._turnstile = Turnstile(path)
+        self._engine = engine(path, query_only=True)
+        self._writer: Connection | None = None
         self._thread_lock = threading.Lock()
-        self._lock_fd = os.open(f"{path}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._pid = os.getpid()
+        self._identity: tuple[int, int] | None = None
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A read transaction. Raises StoreUnavailable and its kinds."""
-        with self._translated(), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
-            yield connection
-            connection.rollback()
+        self._check_process()
+        with self.explained():
+            self._check_same_file()
+            with self._engine.connect() as connection:
+                driver(connection).execute("BEGIN")
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction, committed when the block ends well. Raises StoreUnavailable and its kinds."""
-        with self._translated(), self._thread_lock, self._locked(), self._engine.connect() as connection:
-            connection.info.pop("audit_head", None)  # of a transaction that was rolled back on this connection
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-            head: AuditHead | None = connection.info.pop("audit_head", None)
-            connection.commit()
-            if head:
-                self._drop_anchor(head)
-
-    def close(self) -> None:
-        """Release the file; the store cannot be used afterwards."""
-        self._engine.dispose()
-        os.close(self._lock_fd)
+        with self.alone(), self.explained():
+            try:
+                connection, written_before = self._begin()
+                yield connection
+                self._commit(connection, written_before)
+            except BaseException:
+                self._roll_back()
+                raise
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
-        _flock(self._lock_fd, self.path)
-        try:
-            yield
-        finally:
-            fcntl.flock(self._lock_fd, fcntl.LOCK_UN)
-
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        if os.getpid() != self._pid:
-            raise StoreUnavailable("A database handle does not survive a fork: open the store in the child process.")
+    def explained(self) -> Iterator[None]:
+        """Turns what SQLite complains about into our errors; everything else passes as it is."""
         try:
             yield
         except Exception as error:
-            cause = getattr(error, "orig", error)
-            if isinstance(cause, sqlite3.Error) and (known := refusal(cause, self.path)):
+            if known := self._explain(error):
                 raise known from error
             raise
 
-    def _drop_anchor(self, head: AuditHead) -> None:
-        os.pwrite(self._lock_fd, f"{head.id} {head.hash}\n".ljust(_ANCHOR_BYTES).encode(), 0)
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep every other writer of ours out, for work on connections of one's own. Raises StoreUnavailable."""
+        self._check_process()
+        if not self._thread_lock.acquire(timeout=_PATIENCE_S):
+            raise self._turnstile.occupied()
+        try:
+            self._turnstile.enter()
+            try:
+                yield
+            finally:
+                self._turnstile.leave()
+        finally:
+            self._thread_lock.release()
 
-    def anchor(self) -> AuditHead | None:
-        """The audit head this file was last seen to reach, kept outside the database; None when there is none yet."""
-        words = os.pread(self._lock_fd, _ANCHOR_BYTES, 0).decode("ascii", "replace").split()
-        return AuditHead(int(words[0]), words[1]) if len(words) == 2 and words[0].isdigit() else None
+    def close(self) -> None:
+        """Release the file; the store cannot be used afterwards."""
+        if os.getpid() == self._pid:
+            if self._writer:
+                self._writer.close()
+            self._engine.dispose()
+        self._turnstile.close()
+
+    def anchor(self) -> Anchor:
+        """What this file was last seen to hold. Read it before the rows it is compared with."""
+        return self._turnstile.anchor()
 
     def check_anchor(self) -> None:
-        """Raises StoreBehind when the file lost audited transactions it once held: a cut-off WAL, an old copy."""
-        with self.read() as tx:
-            head = self.anchor()
-            if head is None:
-                return
-            found = tx.exec_driver_sql(
-                "SELECT hash FROM experiment_state_transitions WHERE id = ?", (head.id,)
-            ).scalar_one_or_none()
-        if found != head.hash:
-            kept = _keep_copy(self.path, "behind")
+        """Raises StoreBehind when the file lost writes it once held: a cut-off WAL, an older copy in its place."""
+        if self._falls_short() is None:
+            return
+        with self.alone():  # while others write, the anchor can be read half old and half new
+            lost = self._falls_short()
+        if lost:
             raise StoreBehind(
-                f"{self.path} lost audited transitions it once held (number {head.id} is not there any more): its "
-                f"-wal file was cut off, or an older copy was put in its place. A copy is kept in {kept}. If you "
-                f"restored a backup on purpose, delete {self.path}.lock and run the command again."
+                f"{self.path} {lost}: its -wal file was cut off, or another copy was put in its place. "
+                f"{keep_copy(self.path, 'behind')} If you restored a backup on purpose, delete {self.path}.lock "
+                "and run the command again."
             )
+
+    def pin(self) -> None:
+        """From now on refuse to go on when another file is put in this one's place."""
+        self._identity = _identity(self.path)
+
+    def _falls_short(self) -> str | None:
+        anchor = self.anchor()
+        with self.read() as tx:
+            raw = driver(tx)
+            counted = raw.execute("SELECT coalesce(max(writes), 0) FROM write_counter").fetchone()[0]
+            found = raw.execute("SELECT hash FROM experiment_state_transitions WHERE id = ?", (anchor.head.id,))
+            link = found.fetchone()
+        if anchor.head.id and (link is None or link[0] != anchor.head.hash):
+            return f"lost audited transitions it once held (number {anchor.head.id} is not there any more)"
+        return f"lost {anchor.writes - counted} writes that it once held" if counted < anchor.writes else None
+
+    def _begin(self) -> tuple[Connection, int]:
+        self._check_same_file()
+        if self._writer is None:
+            self._writer = self._engine.connect()
+            driver(self._writer).execute("PRAGMA query_only=OFF")
+        self._writer.info.pop("audit_head", None)
+        raw = driver(self._writer)
+        raw.execute("BEGIN IMMEDIATE")
+        return self._writer, raw.total_changes
+
+    def _commit(self, connection: Connection, written_before: int) -> None:
+        raw = driver(connection)
+        if raw.total_changes == written_before:
+            self._roll_back()
+            return
+        head: AuditHead | None = connection.info.pop("audit_head", None)
+        [(writes,)] = raw.execute(_COUNT).fetchall()
+        raw.commit()
+        connection.commit()  # for SQLAlchemy's own bookkeeping
+        self._turnstile.drop_anchor(writes, head)
+
+    def _roll_back(self) -> None:
+        if self._writer is None:
+            return
+        try:
+            driver(self._writer).rollback()
+            self._writer.rollback()
+        except Exception:
+            self._writer.invalidate()
+            self._writer.close()
+            self._writer = None
+
+    def _explain(self, error: BaseException) -> RatchetError | None:
+        from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+
+        if isinstance(error, PoolTimeout):
+            return StoreUnavailable(f"Too many requests read {self.path} at once. Try again in a moment.")
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        return refusal(cause, self.path) if isinstance(cause, sqlite3.Error) else None
+
+    def _check_process(self) -> None:
+        if os.getpid() != self._pid:
+            raise StoreUnavailable("A database handle does not survive a fork: open the store in the child process.")
+
+    def _check_same_file(self) -> None:
+        if self._identity is not None and _identity(self.path) != self._identity:
+            raise StoreBehind(
+                f"{self.path} was moved away or replaced while this process had it open. Restart this process."
+            )
+
+
+class Turnstile:
+    """Lets one writer through at a time, nearly in the order they came, and remembers outside what was committed.
+
+    SQLite's own waiting starves some of eight writers for over a second, and one file lock tends to go back to who
+    held it last. With two, whoever holds the queue is next at the lock. The system frees both when a process dies.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._queue = FileIO(f"{path}.queue", "r+", opener=_create_private)
+        self._lock = FileIO(f"{path}.lock", "r+", opener=_create_private)
+        _turnstiles.add(self)
+
+    def enter(self) -> None:
+        """Wait for our turn. Raises StoreUnavailable after 30 s, e.g. when the one inside was stopped."""
+        deadline = time.monotonic() + _PATIENCE_S
+        self._take(self._queue, 0.0005, deadline)
+        try:
+            self._take(self._lock, 0.00005, deadline)
+            if not os.fstat(self._lock.fileno()).st_nlink:  # deleted to forget the anchor: go on with the new one
+                self._lock = FileIO(f"{self._path}.lock", "r+", opener=_create_private)
+                self._take(self._lock, 0.00005, deadline)
+        finally:
+            fcntl.flock(self._queue, fcntl.LOCK_UN)
+
+    def leave(self) -> None:
+        """Let the next one in."""
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def anchor(self) -> Anchor:
+        """What was remembered; nothing for a new database, or after somebody deleted the file."""
+        words = os.pread(self._lock.fileno(), _ANCHOR_BYTES, 0).split()
+        if len(words) not in (2, 3) or not all(word.isdigit() for word in words[:2]):
+            return Anchor()
+        return Anchor(int(words[0]), AuditHead(int(words[1]), words[2].decode("ascii") if len(words) == 3 else ""))
+
+    def drop_anchor(self, writes: int, head: AuditHead | None) -> None:
+        """Remember a commit; the caller is inside. An anchor that cannot be written stays at an earlier commit."""
+        reached = head or self.anchor().head
+        with suppress(OSError):
+            os.pwrite(self._lock.fileno(), _ANCHOR % (writes, reached.id, reached.hash.encode("ascii")), 0)
+
+    def occupied(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"Another process has held {self._path} for {_PATIENCE_S:.0f} s. End it if it hangs, then try again."
+        )
+
+    def close(self) -> None:
+        _turnstiles.discard(self)
+        self._queue.close()
+        self._lock.close()
+
+    def _take(self, lock: FileIO, pause: float, deadline: float) -> None:
+        """Asks again and again instead of waiting in the system, which knows no time limit."""
+        while True:
+            try:
+                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                left = deadline - time.monotonic()
+            if left < 0:
+                raise self.occupied()
+            time.sleep(pause if left > _PATIENCE_S - 1 else 0.01)
+
+
+_turnstiles: weakref.WeakSet[Turnstile] = weakref.WeakSet()
+
+
+def _let_go() -> None:
+    """In a forked child: a lock its parent holds must not live on in the child."""
+    for turnstile in list(_turnstiles):
+        turnstile.close()
+
+
+os.register_at_fork(after_in_child=_let_go)
+
+
+def _create_private(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o600)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        facts = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return facts.st_dev, facts.st_ino
 
 
 def audit_head(tx: Connection) -> AuditHead:
     """The newest link of the audit chain in this transaction."""
-    row = tx.exec_driver_sql(_HEAD).one_or_none()
-    return AuditHead(row[0], row[1]) if row else AuditHead(0, "")
-
-
-def _flock(fd: int, path: Path) -> None:
-    deadline = time.monotonic() + _LOCK_PATIENCE_S
-    pause = 0.0002
-    while True:
-        try:
-            return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise StoreUnavailable(
-                    f"Another process has held {path} for {_LOCK_PATIENCE_S:.0f} s. End it if it hangs, then try again."
-                ) from None
-            time.sleep(pause)
-            pause = min(pause * 1.3, 0.002)
+    row = driver(tx).execute(_HEAD).fetchone()
+    return AuditHead(*row) if row else AuditHead(0, "")
 
 
 def refusal(error: sqlite3.Error, path: Path) -> RatchetError | None:
@@ -181,175 +341,80 @@ def refusal(error: sqlite3.Error, path: Path) -> RatchetError | None:
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN", "SQLITE_AUTH")):
         return StoreReadOnly(f"{path} cannot be written ({error}). Make it and its folder writable for this user.")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        kept = _keep_copy(path, "corrupt")
-        return StoreCorrupt(
-            f"{path} is damaged ({error}). Nothing was changed; a copy is kept in {kept}. "
-            "Restore a backup, or move the file away to start anew."
-        )
+        return damaged(path, str(error))
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_PROTOCOL")):
         return StoreUnavailable(f"{path} is not available ({error}). Try again; if it stays, look at the disk.")
     return None
 
 
-def _keep_copy(path: Path, why: str) -> Path:
-    """Copy the database with its WAL aside, once per state of the file. Returns the folder."""
-    state = path.stat()
-    folder = path.with_name(f"{path.name}.{why}-{state.st_mtime_ns}-{state.st_size}")
+def damaged(path: Path, why: str) -> StoreCorrupt:
+    """The refusal of a file that SQLite cannot read, with a copy of it kept."""
+    return StoreCorrupt(
+        f"{path} is damaged ({why}). Nothing was changed. {keep_copy(path, 'corrupt')} Restore a backup, or move the "
+        "file away to start anew."
+    )
+
+
+def keep_copy(path: Path, why: str) -> str:
+    """Copy the database and its WAL aside, once per state of the file. Returns a sentence that says where to.
+
+    Another process copies: if this one opened and closed the file, the system would drop SQLite's locks on it.
+    """
+    parts = [part for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")) if part.exists()]
     try:
-        folder.mkdir(mode=0o700)
-        for part in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-            if part.exists():
-                shutil.copy2(part, folder)
-    except OSError:
-        pass  # a full or read-only disk: the refusal itself must still reach the person
-    return folder
+        state = path.stat()
+        folder = path.with_name(f"{path.name}.{why}-{state.st_mtime_ns}-{state.st_size}")
+        if not folder.exists():
+            folder.mkdir(mode=0o700)
+            subprocess.run(["cp", "-p", *map(str, parts), str(folder)], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):  # a full or read-only disk: the refusal must still be heard
+        return "No copy of it could be kept."
+    return f"A copy is kept in {folder}."
 
 
-def _engine(path: Path) -> Engine:
+def engine(path: Path, *, query_only: bool = False) -> Engine:
+    """An SQLAlchemy engine on the file, with our pragmas; the journal mode is the file's own."""
     from sqlalchemy import create_engine, event
     from sqlalchemy.pool import QueuePool
 
-    engine = create_engine(
-        f"sqlite+pysqlite:///{path}",
+    made = create_engine(
+        "sqlite+pysqlite://",
+        creator=lambda: sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False),
         poolclass=QueuePool,
         pool_size=4,
-        max_overflow=8,
-        connect_args={"isolation_level": None, "check_same_thread": False, "timeout": 10.0},
+        max_overflow=60,
     )
 
-    @event.listens_for(engine, "connect")
+    @event.listens_for(made, "connect")
     def configure(raw: sqlite3.Connection, _: object) -> None:
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON"):
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", f"query_only={query_only}"):
             raw.execute(f"PRAGMA {pragma}").close()
 
-    return engine
+    return made
 
 
 def open_store(path: Path | None = None) -> Store:
     """The store at ``path`` (default: :func:`default_path`), created when absent, upgraded when older than the code.
 
-    Raises StoreTooNew, StoreCorrupt, StoreReadOnly, StoreFull, StoreBehind or StoreUnavailable; the file is never
-    reset.
+    Raises BadInput, StoreTooNew, StoreCorrupt, StoreReadOnly, StoreFull, StoreBehind or StoreUnavailable; the file is
+    never reset.
     """
-    target = path or default_path()
+    from .migrations.to_head import bring_to_head
+
+    target = (path or default_path()).resolve()  # SQLite names its log after the file, not after a link to it
+    if target.is_dir():
+        raise BadInput(f"{target} is a folder. Name the database file itself.")
     try:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         store = Store(target)
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreFull(f"The disk under {target} is full ({error}). Free some space and try again.") from error
         raise StoreReadOnly(f"{target} cannot be opened: {error}. Make its folder writable for this user.") from error
     try:
-        _bring_to_head(store)
-        store.check_anchor()
+        bring_to_head(store)
     except BaseException:
         store.close()
         raise
+    store.pin()
     return store
-
-
-def revision(tx: Connection) -> str | None:
-    """The migration the database is at; None when it holds no tables of ours."""
-    known = tx.exec_driver_sql("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'").scalar_one_or_none()
-    if not known:
-        return None
-    return str(tx.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one())
-
-
-def _bring_to_head(store: Store) -> None:
-    from .schema import HEAD
-
-    if not store.path.exists() or store.path.stat().st_size == 0:
-        _refuse_orphan_wal(store.path)
-    with store.read() as tx:
-        found = revision(tx)
-        foreign = found is None and tx.exec_driver_sql("SELECT count(*) FROM sqlite_master").scalar_one()
-        if store.path.exists() and store.path.stat().st_size <= _QUICK_CHECK_BYTES:
-            _quick_check(tx, store.path)
-    if foreign:
-        raise StoreUnavailable(f"{store.path} is a database of something else. Point RATCHET_DB at another file.")
-    if found is None:
-        create_schema(store)
-    elif found > HEAD:
-        raise StoreTooNew(
-            f"{store.path} is at schema {found}, newer than this program ({HEAD}). Update the plugin; nothing changed."
-        )
-    elif found < HEAD:
-        _upgrade(store, found)
-
-
-def _refuse_orphan_wal(path: Path) -> None:
-    wal = Path(f"{path}-wal")
-    if wal.exists() and wal.stat().st_size:
-        raise StoreCorrupt(
-            f"{path} is missing but its log {wal.name} is there: SQLite would delete it. Put the database back, or "
-            "move the log away to start anew."
-        )
-
-
-def _quick_check(tx: Connection, path: Path) -> None:
-    verdict = str(tx.exec_driver_sql("PRAGMA quick_check(1)").scalar_one())
-    if verdict != "ok":
-        kept = _keep_copy(path, "corrupt")
-        raise StoreCorrupt(
-            f"{path} is damaged ({verdict.splitlines()[-1]}). Nothing was changed; a copy is kept in {kept}. "
-            "Restore a backup, or move the file away to start anew."
-        )
-
-
-def create_schema(store: Store) -> None:
-    """Create every table, index and trigger at HEAD in one transaction. Does nothing when another process did."""
-    from .schema import HEAD, TRIGGERS, metadata
-
-    with store.write() as tx:
-        if revision(tx) is not None:
-            return
-        metadata.create_all(tx)
-        for ddl in TRIGGERS.values():
-            tx.exec_driver_sql(ddl)
-        tx.exec_driver_sql(
-            "CREATE TABLE alembic_version (\n\tversion_num VARCHAR(32) NOT NULL, \n"
-            "\tCONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)\n)"
-        )
-        tx.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (HEAD,))
-    os.chmod(store.path, 0o600)
-
-
-def migrate(path: Path, to: str, *, direction: Callable[..., None] | None = None) -> None:
-    """Run alembic on the file at ``path`` up (default) or, with ``direction=command.downgrade``, down to ``to``."""
-    from alembic import command
-    from alembic.config import Config
-
-    engine = _engine(path)
-    settings = Config()
-    settings.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
-    try:
-        with engine.connect() as connection:
-            settings.attributes["connection"] = connection
-            (direction or command.upgrade)(settings, to)
-    finally:
-        engine.dispose()
-
-
-def _upgrade(store: Store, found: str) -> None:
-    from .schema import HEAD
-
-    with store._thread_lock, store._locked():
-        kept = store.path.with_name(f"{store.path.name}.before-{HEAD}")
-        if not kept.exists():
-            _back_up(store.path, kept)
-        try:
-            migrate(store.path, HEAD)
-        except Exception as error:
-            raise StoreBehind(
-                f"{store.path} could not be upgraded from schema {found} to {HEAD}: {error}. "
-                f"The file as it was is kept in {kept}."
-            ) from error
-
-
-def _back_up(path: Path, kept: Path) -> None:
-    source, target = sqlite3.connect(path), sqlite3.connect(kept)
-    try:
-        source.backup(target)
-        os.chmod(kept, 0o600)
-    finally:
-        source.close()
-        target.close()

@@ -9,8 +9,20 @@ from sqlalchemy import insert, select
 
 from .. import clock, schema
 from .._db import audit_head
-from ..errors import FileDrifted, Forbidden, IllegalTransition
-from . import approval, controls, events, experiments, git_history, journal, lease, live_window, operation, states
+from ..errors import FileDrifted, Forbidden, IllegalTransition, PathRefused, RatchetError
+from . import (
+    approval,
+    controls,
+    events,
+    experiments,
+    git_history,
+    git_index,
+    journal,
+    lease,
+    live_window,
+    operation,
+    states,
+)
 from .actor import Actor
 from .containment import checked_relpath
 from .context import Context
@@ -73,13 +85,22 @@ def settle_open(context: Context, profile: str) -> list[str]:
 
 
 def recover(context: Context) -> list[str]:
-    """Finish or undo every operation a killed process left behind, on all profiles. Returns what was done."""
+    """Finish or undo every operation a killed process left behind, on all profiles. Returns what was done.
+
+    A profile on which that fails does not keep the others from it; the first failure is raised at the end.
+    """
     with context.store.read() as tx:
         profiles = sorted({one.profile for one in journal.open_operations(tx)})
     done: list[str] = []
+    failures: list[RatchetError] = []
     for profile in profiles:
-        with context.profile_lock(profile):
-            done += settle_open(context, profile)
+        try:
+            with context.profile_lock(profile):
+                done += settle_open(context, profile)
+        except RatchetError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
     return done
 
 
@@ -87,6 +108,7 @@ def record(tx: Connection, done: Operation, commit: str) -> None:
     """Move the experiment's state for a file operation that is complete."""
     moment = clock.stamp()
     if done.kind == Kind.APPLY:
+        _keep_snapshot(tx, done)
         changes = {"apply_commit_sha": commit, "applied_at": moment}
         states.move(tx, done.experiment_id, State.LIVE, done.by, done.reason, changes)
     else:
@@ -121,16 +143,16 @@ def _check_may_revert(context: Context, experiment: Experiment) -> None:
 
 
 def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatched: bool) -> Plan:
-    target, found = _current(context, experiment)
+    target = _target(context, experiment)
+    found = _read(context, experiment, target)
     if found.sha256 != experiment.base_sha256:
         raise FileDrifted(
             f"{experiment.target_relpath} was edited since experiment {experiment.id} was proposed; their edit was "
             "kept. Reject this one and propose again on today's file.",
             experiment_id=experiment.id,
         )
-    dirty = _is_dirty(context, experiment, target)
+    dirty = _is_dirty(context, experiment, target, found)
     with context.store.write() as tx:
-        _take_snapshot(tx, experiment, found)
         tx.exec_driver_sql(
             "UPDATE experiments SET dirty_before_apply = ?, live_sessions_target = ? WHERE id = ?",
             (int(dirty), live_window.load_plan(tx, experiment.id).n, experiment.id),
@@ -138,6 +160,7 @@ def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatche
     reason = "applied without a daemon watching (--unwatched)" if unwatched else "applied"
     return Plan(
         experiment.id,
+        experiment.state,
         experiment.profile,
         Kind.APPLY,
         target,
@@ -150,8 +173,8 @@ def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatche
 
 
 def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason: str) -> Plan:
-    target, found = _current(context, experiment)
-    if found.sha256 != experiment.candidate_sha256:
+    target = _target(context, experiment)
+    if not _is_as_applied(context, experiment, target):
         _mark_conflict(context, experiment)
         raise FileDrifted(
             f"{experiment.target_relpath} was edited since experiment {experiment.id} was applied; the edit was kept. "
@@ -164,6 +187,7 @@ def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason:
         prior = tx.execute(newest).one()
     return Plan(
         experiment.id,
+        experiment.state,
         experiment.profile,
         Kind.REVERT,
         target,
@@ -175,27 +199,37 @@ def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason:
     )
 
 
-def _current(context: Context, experiment: Experiment) -> tuple[PurePosixPath, FileVersion]:
-    home, limits = context.home(experiment.profile), context.settings.changes
-    target = checked_relpath(home, experiment.target_relpath, limits)
-    return target, read_file(home, target, limits.max_file_bytes)
+def _target(context: Context, experiment: Experiment) -> PurePosixPath:
+    home = context.home(experiment.profile)
+    return checked_relpath(home, experiment.target_relpath, context.settings.changes)
 
 
-def _is_dirty(context: Context, experiment: Experiment, target: PurePosixPath) -> bool:
+def _read(context: Context, experiment: Experiment, target: PurePosixPath) -> FileVersion:
+    return read_file(context.home(experiment.profile), target, context.settings.changes.max_file_bytes)
+
+
+def _is_as_applied(context: Context, experiment: Experiment, target: PurePosixPath) -> bool:
+    try:
+        return _read(context, experiment, target).sha256 == experiment.candidate_sha256
+    except PathRefused:  # somebody put a link, a folder or something huge in its place
+        return False
+
+
+def _is_dirty(context: Context, experiment: Experiment, target: PurePosixPath, found: FileVersion) -> bool:
     """Whether the file holds edits that the user has not committed; our commit will then contain them too."""
     repository = git_history.find_repository(context.home(experiment.profile), context.data, experiment.profile)
-    head = git_history.check_ready(repository)
-    entry = git_history.entry_at(repository, head.commit, target)
-    return (entry.blob if entry else None) != experiment.base_blob_sha
+    entry = git_index.entry_at(repository, git_history.check_ready(repository).commit, target)
+    return (entry.blob if entry else None) != git_history.blob_id(repository, found.content)
 
 
-def _take_snapshot(tx: Connection, experiment: Experiment, found: FileVersion) -> None:
+def _keep_snapshot(tx: Connection, done: Operation) -> None:
+    """What stood there before the change: the revert restores exactly that."""
     row = {
-        "experiment_id": experiment.id,
-        "existed": int(found.content is not None),
-        "prior_sha256": found.sha256,
-        "mode": found.mode,
-        "taken_at": clock.stamp(),
+        "experiment_id": done.experiment_id,
+        "existed": int(done.expected_sha256 is not None),
+        "prior_sha256": done.expected_sha256,
+        "mode": done.mode,
+        "taken_at": done.started_at,
     }
     tx.execute(insert(schema.snapshots).values(row))
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import ChangeRefused
 from ..settings import ChangeLimits
+from .unified_diff import split_lines
 
 _MARKER = re.compile(r"^\s*(?:[-*+]\s+|\d{1,3}[.)]\s+|>\s+|#{1,6}\s+)")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])[\"')\]]*\s+(?=[A-Z0-9\"'(\[])")
@@ -36,7 +37,7 @@ def describe(relpath: str, base: bytes | None, candidate: bytes, limits: ChangeL
         raise ChangeRefused("The candidate is byte for byte the file as it is: nothing would change.")
     if len(candidate) > limits.max_file_bytes:
         raise ChangeRefused(f"The candidate has {len(candidate)} bytes; at most {limits.max_file_bytes} are allowed.")
-    before, after = (base or b"").splitlines(keepends=True), candidate.splitlines(keepends=True)
+    before, after = split_lines(base or b""), split_lines(candidate)
     start, removed, added = _differing_block(before, after)
     _check_size(removed, added, limits)
     _check_one_hunk(removed, added)

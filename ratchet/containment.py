@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path, PurePosixPath
 
 from pathspec import GitIgnoreSpec
@@ -11,9 +12,22 @@ from ..errors import PathRefused
 from ..settings import ChangeLimits
 
 _MAX_LENGTH = 512
-_NEVER_NAMES = frozenset({".env", "auth.json", "config.yaml", ".git", ".gitattributes", ".gitmodules"})
+_NEVER_STARTS = ("auth.json", "config.yaml")  # with the copies that editors and updates leave beside them
 _NEVER_FOLDERS = frozenset({"logs", "sessions", "pending", "plugins", "hooks", "cron", "ratchet", "profiles"})
-_NEVER_ENDINGS = (".db", ".db-wal", ".db-shm", ".sqlite", ".sqlite3", ".log", ".pem", ".key", ".lock")
+_NEVER_ENDINGS = (
+    ".db",
+    ".db-wal",
+    ".db-shm",
+    ".db-journal",
+    ".sqlite",
+    ".sqlite3",
+    ".log",
+    ".pem",
+    ".key",
+    ".lock",
+    ".env",
+)
+_MEMORY = "memories"
 
 
 def checked_relpath(home: Path, text: str, limits: ChangeLimits) -> PurePosixPath:
@@ -22,12 +36,14 @@ def checked_relpath(home: Path, text: str, limits: ChangeLimits) -> PurePosixPat
     Only the spelling is judged here; links on the way are refused where the file is opened.
     """
     relpath = _plain(text)
-    lowered = [part.lower() for part in relpath.parts]
-    if lowered[-1] in _NEVER_NAMES or lowered[-1].endswith(_NEVER_ENDINGS) or lowered[0] in _NEVER_FOLDERS:
+    folded = [_folded(part) for part in relpath.parts]
+    if folded[0] in _NEVER_FOLDERS or folded[-1].startswith(_NEVER_STARTS) or folded[-1].endswith(_NEVER_ENDINGS):
         raise PathRefused(f"'{relpath}' holds settings, secrets or state; no change may touch it.")
-    if any(part.startswith(".") for part in relpath.parts):
+    if any(part.startswith(".") for part in folded):
         raise PathRefused(f"'{relpath}' is hidden; only plain files can be changed.")
-    if not GitIgnoreSpec.from_lines(_anchored(home, limits)).match_file(str(relpath)):
+    if folded[0] == _MEMORY:
+        _check_memory(home, relpath, limits)
+    elif not GitIgnoreSpec.from_lines(map(_anchored, limits.allowed_files)).match_file(str(relpath)):
         raise PathRefused(
             f"'{relpath}' is not on the list of files a change may touch ({', '.join(limits.allowed_files)}). "
             "The operator can extend changes.allowed_files in config.yaml."
@@ -40,13 +56,31 @@ def _plain(text: str) -> PurePosixPath:
         raise PathRefused(f"A target file is named by a path of 1 to {_MAX_LENGTH} characters below the profile.")
     if not text.isprintable() or "\\" in text or ":" in text:
         raise PathRefused("The target path has a character that no profile file has.")
+    if text != unicodedata.normalize("NFC", text):
+        raise PathRefused("The target path is not written in Unicode's composed form (NFC), which git and we need.")
     if text.startswith(("/", "~")) or any(part in ("", ".", "..") for part in text.split("/")):
         raise PathRefused(f"'{text}' must be a plain path below the profile, such as SOUL.md.")
     return PurePosixPath(text)
 
 
-def _anchored(home: Path, limits: ChangeLimits) -> list[str]:
-    patterns = [pattern if pattern.startswith("/") else f"/{pattern}" for pattern in limits.allowed_files]
-    if limits.allow_memory and host.memory_writes_are_staged(home):
-        patterns.append("/memories/*.md")
-    return patterns
+def _folded(part: str) -> str:
+    """As the most forgiving file system would read it: case and look-alike letters do not count."""
+    return unicodedata.normalize("NFKC", part).casefold()
+
+
+def _check_memory(home: Path, relpath: PurePosixPath, limits: ChangeLimits) -> None:
+    """The allow-list alone is not enough here: the agent itself writes these files between two sessions."""
+    if relpath.parts[0] != _MEMORY or len(relpath.parts) != 2 or relpath.suffix != ".md":
+        raise PathRefused(f"'{relpath}' is not one of the memory files, {_MEMORY}/*.md.")
+    if not limits.allow_memory or not host.memory_writes_are_staged(home):
+        raise PathRefused(
+            f"'{relpath}' may be changed only when the operator set changes.allow_memory and this profile's "
+            "config.yaml has memory.write_approval: true, so that the agent stages its own edits."
+        )
+
+
+def _anchored(pattern: str) -> str:
+    """A pattern is meant from the profile's home; ``!`` in front takes files off the list again."""
+    plain = pattern.removeprefix("!")
+    sign = "!" if plain != pattern else ""
+    return f"{sign}/{plain.removeprefix('/')}"

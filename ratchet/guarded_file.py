@@ -263,14 +263,14 @@ def _read(name: str, folder: int, relpath: PurePosixPath, max_bytes: int) -> Fil
     except OSError as error:
         if error.errno in _NO_FILE:
             raise PathRefused(f"{relpath} is a link or no regular file: {error.strerror}.") from error
-        raise DiskFailed(f"{relpath} cannot be opened: {error.strerror}. Nothing was changed.") from error
+        raise DiskFailed(f"{relpath} cannot be opened: {error.strerror}. Repair that, then try again.") from error
     try:
         facts = os.fstat(fd)
         _check_plain(facts, relpath)
         with open(fd, "rb", closefd=False) as file:
             content = file.read(max_bytes + 1)
     except OSError as error:
-        raise DiskFailed(f"{relpath} cannot be read: {error.strerror}. Nothing was changed.") from error
+        raise DiskFailed(f"{relpath} cannot be read: {error.strerror}. Repair the disk, then try again.") from error
     finally:
         os.close(fd)
     if len(content) > max_bytes:

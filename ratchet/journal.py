@@ -12,6 +12,7 @@ from sqlalchemy import insert, select
 
 from .. import clock, schema
 from .._db import as_record
+from ..errors import IllegalTransition, ProfileBusy
 from .actor import Actor
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ class Operation:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an operation is going to do, decided under the profile lock."""
+    """What an operation is going to do, decided under the profile lock for an experiment in ``state``."""
 
     experiment_id: int
+    state: str
     profile: str
     kind: Kind
     relpath: PurePosixPath
@@ -83,7 +85,11 @@ class Plan:
 
 
 def begin(tx: Connection, plan: Plan, git_dir: str, ref: str, parent: str | None) -> Operation:
-    """Write the plan down. Only one operation of a profile can be open."""
+    """Write the plan down. Only one operation of a profile can be open.
+
+    Raises IllegalTransition when the experiment is no longer in the state the plan was made for.
+    """
+    _check_state(tx, plan)
     row = {
         "experiment_id": plan.experiment_id,
         "profile": plan.profile,
@@ -112,10 +118,11 @@ def load(tx: Connection, operation_id: int) -> Operation:
     return as_record(Operation, tx.execute(select(table).where(table.c.id == operation_id)).one())
 
 
-def note_commit(tx: Connection, operation: Operation, parent: str | None, commit: str) -> None:
-    """Remember which commit is about to become the branch's newest."""
+def note_commit(tx: Connection, operation: Operation, ref: str, parent: str | None, commit: str) -> None:
+    """Remember which commit is about to become the newest of which branch."""
     tx.exec_driver_sql(
-        "UPDATE file_operations SET parent_sha = ?, commit_sha = ? WHERE id = ?", (parent, commit, operation.id)
+        "UPDATE file_operations SET ref = ?, parent_sha = ?, commit_sha = ? WHERE id = ?",
+        (ref, parent, commit, operation.id),
     )
 
 
@@ -132,6 +139,19 @@ def close(tx: Connection, operation: Operation, phase: Phase, note: str = "") ->
     )
 
 
+def check_settled(tx: Connection, experiment_id: int) -> None:
+    """Whoever moves an experiment beside its file operation asks here first. Raises ProfileBusy while one is open."""
+    table = schema.file_operations
+    query = select(table.c.kind).where(table.c.experiment_id == experiment_id, table.c.finished_at.is_(None))
+    kind = tx.execute(query).scalar_one_or_none()
+    if kind is not None:
+        raise ProfileBusy(
+            f"The {kind} of experiment {experiment_id} is under way or was cut short. Try again in a moment; if this "
+            f"stays, run: hermes ratchet {kind} {experiment_id}",
+            experiment_id=experiment_id,
+        )
+
+
 def open_operations(tx: Connection, profile: str | None = None) -> list[Operation]:
     """Operations a killed process left behind."""
     table = schema.file_operations
@@ -139,3 +159,14 @@ def open_operations(tx: Connection, profile: str | None = None) -> list[Operatio
     if profile is not None:
         query = query.where(table.c.profile == profile)
     return [as_record(Operation, row) for row in tx.execute(query)]
+
+
+def _check_state(tx: Connection, plan: Plan) -> None:
+    table = schema.experiments
+    state = tx.execute(select(table.c.state).where(table.c.id == plan.experiment_id)).scalar_one()
+    if state != plan.state:
+        raise IllegalTransition(
+            f"Experiment {plan.experiment_id} became {state} at the same moment. Look again and retry.",
+            experiment_id=plan.experiment_id,
+            state=state,
+        )

@@ -7,17 +7,19 @@ undoing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..errors import GitRefused, RatchetError
-from . import blobs, events, git_history, journal
+from ..errors import DiskFailed, GitRefused, RatchetError
+from . import blobs, events, git_history, git_index, journal
 from .context import Context
 from .faults import Point, reached
-from .git_history import Head, Repository
-from .guarded_file import GuardedFile, open_guarded
+from .git_command import Repository
+from .git_history import Head
+from .guarded_file import NOT_PLAIN, FileVersion, GuardedFile, open_guarded, remove_empty_folders, temporary_name
 from .journal import Operation, Phase, Plan
 
 if TYPE_CHECKING:
@@ -44,60 +46,61 @@ class _Work:
 def carry_out(context: Context, plan: Plan, message: str, record: Recorder) -> None:
     """Do what ``plan`` says, wholly or not at all; the caller holds the profile lock.
 
-    Raises FileDrifted, PathRefused, DiskFailed, GitRefused, GitUnavailable or StoreUnavailable.
+    Raises FileDrifted, PathRefused, DiskFailed, GitRefused, GitUnavailable, IllegalTransition or StoreUnavailable.
+    The file is then what it was; when even putting it back failed, :func:`settle` does it later.
     """
-    home = context.home(plan.profile)
-    repository = git_history.find_repository(home, context.data, plan.profile)
+    repository = git_history.find_repository(context.home(plan.profile), context.data, plan.profile)
     head = git_history.check_ready(repository)
-    limit = context.settings.changes.max_file_bytes
-    with open_guarded(home, plan.relpath, limit, create_folders=plan.new_sha256 is not None) as file:
-        if file is None:
-            raise GitRefused(f"The folder of {plan.relpath} is gone; there is nothing to change.")
-        with context.store.write() as tx:
-            operation = journal.begin(tx, plan, str(repository.git_dir), head.ref, head.commit)
-            old, new = blobs.load(tx, plan.expected_sha256), blobs.load(tx, plan.new_sha256)
-        work = _Work(context, operation, repository, file, old, new)
-        reached(Point.PLANNED)
+    git_index.check_free(repository)
+    with context.store.write() as tx:
+        operation = journal.begin(tx, plan, str(repository.git_dir), head.ref, head.commit)
+    reached(Point.PLANNED)
+    with ExitStack() as stack:
         try:
-            commit = _write(work, head, message)
-        except RatchetError as error:  # the file is as it was; anything else leaves the rest to recovery
-            _close_undone(work, None, error.message)
-            raise
-        try:
-            commit = _publish(work, head, commit, message)
+            work = stack.enter_context(_at_work(context, operation, repository))
         except RatchetError as error:
-            _undo(work, error.message)
+            _close_undone(context, operation, error.message)
             raise
-        _finish(work, commit, record)
+        _do(work, head, message, record)
 
 
 def settle(context: Context, operation: Operation, record: Recorder) -> str:
     """Bring an operation that was cut short to its end: finished when its commit is on the branch, else undone.
 
-    The caller holds the profile lock. Returns what was done, in words.
+    The caller holds the profile lock. Returns what was done, in words. Raises what :func:`carry_out` does.
     """
-    home = context.home(operation.profile)
-    repository = _repository_of(home, operation)
-    limit = context.settings.changes.max_file_bytes
-    with context.store.read() as tx:
-        old, new = blobs.load(tx, operation.expected_sha256), blobs.load(tx, operation.new_sha256)
-    with open_guarded(home, operation.path, limit, create_folders=True) as file:
-        if file is None:
-            raise GitRefused(f"The folder of {operation.path} is gone; there is nothing to change.")
-        work = _Work(context, operation, repository, file, old, new)
-        commit = operation.commit_sha
-        if commit and git_history.contains(repository, operation.ref, commit):
-            base_blob = git_history.blob_id(repository, old)
-            git_history.settle_index(repository, commit, operation.path, base_blob, operation.token)
-            _finish(work, commit, record)
+    repository = git_history.repository_at(Path(operation.git_dir), context.data, operation.profile)
+    with _at_work(context, operation, repository) as work:
+        if _complete_if_published(work, record):
             return f"finished {operation.kind} of experiment {operation.experiment_id}"
         _undo(work, "cut short")
         return f"undid {operation.kind} of experiment {operation.experiment_id}"
 
 
-def _repository_of(home: Path, operation: Operation) -> Repository:
-    git_dir = Path(operation.git_dir)
-    return Repository(git_dir, own=git_dir.is_relative_to(home) and (home / ".git").exists())
+@contextmanager
+def _at_work(context: Context, operation: Operation, repository: Repository) -> Iterator[_Work]:
+    with context.store.read() as tx:
+        old, new = blobs.load(tx, operation.expected_sha256), blobs.load(tx, operation.new_sha256)
+    # Our own two versions stay readable even when the limit was lowered in between.
+    limit = max(context.settings.changes.max_file_bytes, len(old or b""), len(new or b""))
+    with open_guarded(context.home(operation.profile), operation.path, limit) as file:
+        yield _Work(context, operation, repository, file, old, new)
+
+
+def _do(work: _Work, head: Head, message: str, record: Recorder) -> None:
+    try:
+        commit = _write(work, head, message)
+    except RatchetError as error:
+        _undo(work, error.message)
+        raise
+    try:
+        commit = _publish(work, head, commit, message)
+    except RatchetError as error:
+        if _complete_if_published(work, record):
+            return
+        _undo(work, error.message)
+        raise
+    _finish(work, commit, record)
 
 
 def _write(work: _Work, head: Head, message: str) -> str:
@@ -118,10 +121,10 @@ def _publish(work: _Work, head: Head, commit: str, message: str) -> str:
             break
         except GitRefused:
             moved = git_history.check_ready(work.repository)
-            if attempt + 1 == _PUBLISH_TRIES or moved == head:
+            is_last = attempt + 1 == _PUBLISH_TRIES or moved == head
+            if is_last or git_history.contains(work.repository, head.ref, commit):
                 raise
-            head = moved
-            commit = _prepare(work, head, message)
+            head, commit = moved, _prepare(work, moved, message)
     _advance(work, Phase.COMMITTED)
     reached(Point.COMMIT_RECORDED)
     return commit
@@ -129,10 +132,17 @@ def _publish(work: _Work, head: Head, commit: str, message: str) -> str:
 
 def _prepare(work: _Work, head: Head, message: str) -> str:
     operation = work.operation
-    full = f"{message}Ratchet-Operation: {operation.token}\n"
-    commit = git_history.prepare_commit(work.repository, head.commit, operation.path, work.new, operation.mode, full)
+    commit = git_history.prepare_commit(
+        work.repository,
+        head.commit,
+        operation.path,
+        work.new,
+        operation.mode,
+        f"{message}Ratchet-Operation: {operation.token}\n",
+        operation.token,
+    )
     with work.context.store.write() as tx:
-        journal.note_commit(tx, operation, head.commit, commit)
+        journal.note_commit(tx, operation, head.ref, head.commit, commit)
     reached(Point.COMMIT_PREPARED)
     return commit
 
@@ -142,63 +152,92 @@ def _advance(work: _Work, phase: Phase) -> None:
         journal.advance(tx, work.operation, phase)
 
 
+def _complete_if_published(work: _Work, record: Recorder) -> bool:
+    """When the branch has this operation's commit it happened: whatever is missing is done now."""
+    with work.context.store.read() as tx:
+        noted = journal.load(tx, work.operation.id)
+    commit = noted.commit_sha
+    if commit is None or not git_history.contains(work.repository, noted.ref, commit):
+        return False
+    base_blob = git_history.blob_id(work.repository, work.old)
+    git_history.settle_index(work.repository, noted.parent_sha, commit, noted.path, base_blob, noted.token)
+    _finish(work, commit, record)
+    return True
+
+
 def _finish(work: _Work, commit: str, record: Recorder) -> None:
     operation = work.operation
-    late = work.file.forget(operation.token, operation.expected_sha256)
-    if operation.new_sha256 is None:
-        work.file.remove_empty_folders()
+    not_dropped = _try_to_drop_aside(work)
+    remove_empty_folders(work.context.home(operation.profile), operation.path)
     reached(Point.TEMP_REMOVED)
-    edited = work.file.read().sha256 != operation.new_sha256
+    is_ours = work.file.is_version(operation.new_sha256)
     with work.context.store.write() as tx:
         record(tx, operation, commit)
-        if late is not None or edited:
-            _note_conflict(tx, operation, late)
+        if not is_ours:
+            _note_conflict(tx, operation, None)
+        if not_dropped:
+            _emit(tx, operation, "file.leftover", left_at=_beside(operation), reason=not_dropped)
         journal.close(tx, operation, Phase.RECORDED)
     reached(Point.RECORDED)
 
 
 def _undo(work: _Work, why: str) -> None:
-    """Put the file back; when even that fails the operation stays open, for the next recovery."""
+    """Put everything back; when even that fails the operation stays open, for the next recovery."""
     operation = work.operation
-    git_history.drop_index_lock(work.repository, operation.token)
-    if _is_published(work):
-        return
-    _close_undone(work, work.file.put_back(operation.token, operation.expected_sha256, work.new), why)
+    work.file.put_back(operation.token, operation.expected_sha256, work.new)
+    git_index.release(work.repository, operation.token)
+    _drop_aside(work)
+    _close_undone(work.context, operation, why)
 
 
-def _close_undone(work: _Work, lost: bytes | None, why: str) -> None:
-    operation = work.operation
-    if operation.expected_sha256 is None:
-        work.file.remove_empty_folders()
-    with work.context.store.write() as tx:
-        if lost is not None:
-            _note_conflict(tx, operation, lost)
+def _close_undone(context: Context, operation: Operation, why: str) -> None:
+    remove_empty_folders(context.home(operation.profile), operation.path)
+    with context.store.write() as tx:
+        _emit(tx, operation, "operation.undone", operation=operation.kind, reason=why[:500])
         journal.close(tx, operation, Phase.UNDONE, why[:500])
-        events.emit(
-            tx,
-            "operation.undone",
-            profile=operation.profile,
-            experiment_id=operation.experiment_id,
-            operation=operation.kind,
-            reason=why[:500],
-        )
+    reached(Point.UNDONE)
 
 
-def _is_published(work: _Work) -> bool:
-    """Whether the branch has this operation's commit; then it must be finished, not undone."""
-    with work.context.store.read() as tx:
-        commit = journal.load(tx, work.operation.id).commit_sha
-    return commit is not None and git_history.contains(work.repository, work.operation.ref, commit)
+def _try_to_drop_aside(work: _Work) -> str:
+    """A change that happened is not taken back because the replaced file cannot be dropped. Returns why not."""
+    try:
+        _drop_aside(work)
+    except DiskFailed as error:
+        return error.message
+    return ""
 
 
-def _note_conflict(tx: Connection, operation: Operation, lost: bytes | None) -> None:
+def _drop_aside(work: _Work) -> None:
+    """Drop the version under the temporary name; what somebody else wrote into it is kept first."""
+    operation = work.operation
+    stray = work.file.stray(operation.token, operation.expected_sha256, work.new)
+    if stray is not None:
+        with work.context.store.write() as tx:
+            _note_conflict(tx, operation, stray)
+        reached(Point.STRAY_KEPT)
+    if stray != NOT_PLAIN:
+        work.file.forget(operation.token)
+
+
+def _note_conflict(tx: Connection, operation: Operation, stray: FileVersion | None) -> None:
     """Somebody edited the file at the same moment: mark the experiment, and keep bytes that have no place any more."""
     tx.exec_driver_sql("UPDATE experiments SET manual_conflict_detected = 1 WHERE id = ?", (operation.experiment_id,))
+    if stray == NOT_PLAIN:
+        _emit(tx, operation, "file.conflict", left_at=_beside(operation))
+    else:
+        _emit(tx, operation, "file.conflict", kept_sha256=blobs.keep(tx, stray.content if stray else None))
+
+
+def _emit(tx: Connection, operation: Operation, kind: str, /, **facts: Any) -> None:
     events.emit(
         tx,
-        "file.conflict",
+        kind,
         profile=operation.profile,
         experiment_id=operation.experiment_id,
         relpath=operation.relpath,
-        kept_sha256=blobs.keep(tx, lost),
+        **facts,
     )
+
+
+def _beside(operation: Operation) -> str:
+    return str(operation.path.with_name(temporary_name(operation.token)))

@@ -6,6 +6,7 @@ Own code: git and patch search for a place where a hunk fits; here a diff that d
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 
 from ..errors import ChangeRefused
 
@@ -13,50 +14,70 @@ _HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _NO_NEWLINE = b"\\ No newline"
 
 
+@dataclass(frozen=True)
+class _Hunk:
+    """Where a hunk starts (from 1; the line before it when it removes nothing), what it expects, what it leaves."""
+
+    first: int
+    removed: list[bytes] = field(default_factory=list)
+    added: list[bytes] = field(default_factory=list)
+
+
 def apply_diff(base: bytes | None, diff: bytes) -> bytes:
     """``base`` (None: no file yet) with the one hunk of ``diff``. Raises ChangeRefused with the line that differs."""
-    header, body = _single_hunk(diff)
-    removed, added = _sides(body)
-    first = int(header[1])
-    lines = (base or b"").splitlines(keepends=True)
-    start = first - 1 if removed else first
+    hunk = _single_hunk(diff)
+    lines = split_lines(base or b"")
+    start = hunk.first - 1 if hunk.removed else hunk.first
     if not 0 <= start <= len(lines):
-        raise ChangeRefused(f"The diff starts at line {first}, but the file has {len(lines)} lines.")
-    for offset, line in enumerate(removed):
-        position = start + offset
+        raise ChangeRefused(f"The diff starts at line {hunk.first}, but the file has {len(lines)} lines.")
+    for position, line in enumerate(hunk.removed, start):
         if position >= len(lines) or lines[position] != line:
             raise ChangeRefused(
                 f"The diff does not fit: line {position + 1} of the file is not {line!r}. Make it from today's file."
             )
-    return b"".join([*lines[:start], *added, *lines[start + len(removed) :]])
+    end = start + len(hunk.removed)
+    if hunk.added and not hunk.added[-1].endswith(b"\n") and end < len(lines):
+        raise ChangeRefused(
+            "The diff ends the file without a newline, but the file goes on. Make it from today's file."
+        )
+    return b"".join([*lines[:start], *hunk.added, *lines[end:]])
 
 
-def _single_hunk(diff: bytes) -> tuple[re.Match[bytes], list[bytes]]:
-    lines = diff.splitlines(keepends=True)
+def split_lines(content: bytes) -> list[bytes]:
+    """Lines with their ends, as git and diff count them: only a newline ends one."""
+    return re.findall(rb"[^\n]*\n|[^\n]+", content)
+
+
+def _single_hunk(diff: bytes) -> _Hunk:
+    lines = split_lines(diff)
     headers = [(number, found) for number, line in enumerate(lines) if (found := _HUNK.match(line))]
     if len(headers) != 1:
         raise ChangeRefused(f"A proposal is one hunk; this diff has {len(headers)}.")
     number, header = headers[0]
-    return header, lines[number + 1 :]
+    counts = [int(count) if count is not None else 1 for count in (header[2], header[4])]
+    return _filled(_Hunk(int(header[1])), lines[number + 1 :], counts)
 
 
-def _sides(body: list[bytes]) -> tuple[list[bytes], list[bytes]]:
-    """The lines a hunk expects and the lines it leaves, context included in both."""
-    removed: list[bytes] = []
-    added: list[bytes] = []
-    sides = {b" ": (removed, added), b"-": (removed,), b"+": (added,)}
+def _filled(hunk: _Hunk, body: list[bytes], counts: list[int]) -> _Hunk:
+    """Read as many lines as the header announced; what stands after them is not part of the diff."""
+    sides = {b" ": (hunk.removed, hunk.added), b"-": (hunk.removed,), b"+": (hunk.added,)}
     last: tuple[list[bytes], ...] = ()
     for line in body:
-        if line.startswith(_NO_NEWLINE):
+        if line.startswith(_NO_NEWLINE) and last:
             for side in last:
-                side[-1] = side[-1].removesuffix(b"\n").removesuffix(b"\r")
+                side[-1] = side[-1].removesuffix(b"\n")
             continue
-        last = sides.get(line[:1], ())
+        if [len(hunk.removed), len(hunk.added)] == counts:
+            break
+        full = b" " + line if line in (b"\n", b"\r\n") else line  # some tools strip an empty context line
+        last = sides.get(full[:1], ())
         if not last:
-            if line.strip():
-                raise ChangeRefused(f"This line of the diff is neither context nor change: {line!r}.")
-            last = (removed, added)
-            line = b" " + line
+            raise ChangeRefused(f"This line of the diff is neither context nor change: {line!r}.")
         for side in last:
-            side.append(line[1:])
-    return removed, added
+            side.append(full[1:])
+    if [len(hunk.removed), len(hunk.added)] != counts:
+        raise ChangeRefused(
+            f"The diff announces {counts[0]} old and {counts[1]} new lines but has {len(hunk.removed)} and "
+            f"{len(hunk.added)}. It was cut or edited: make it again."
+        )
+    return hunk

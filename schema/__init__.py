@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import metadata
-from .control import events, jobs, leases, profile_controls
+from .control import events, jobs, leases, profile_controls, write_counter
 from .evaluation import baselines, eval_runs, reports, scenario_results, scenarios
 from .experiments import approvals, blobs, experiments, snapshots, transitions
 from .live import live_plans, metrics_snapshots, session_observations, window_sessions
@@ -36,4 +36,5 @@ __all__ = [
     "snapshots",
     "transitions",
     "window_sessions",
+    "write_counter",
 ]

@@ -19,8 +19,11 @@ metadata = MetaData(
 
 
 def identity() -> Column[Any]:
-    """An integer id that SQLite never hands out twice (with ``sqlite_autoincrement`` on the table)."""
-    return Column("id", Integer, primary_key=True)
+    """An integer id that SQLite never hands out twice (with ``sqlite_autoincrement`` on the table).
+
+    Positive, because a trigger sees -1 where SQLite has yet to choose one.
+    """
+    return Column("id", Integer, CheckConstraint("id > 0", name="id"), primary_key=True)
 
 
 def reference(name: str, target: str, *, required: bool = True) -> Column[Any]:
@@ -43,6 +46,6 @@ def real(name: str) -> Column[Any]:
 
 
 def one_of(column: str, values: Iterable[str], name: str) -> CheckConstraint:
-    """A closed set of texts, as a named CHECK."""
+    """A closed set of texts for a column (or an expression), as a named CHECK."""
     listed = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({listed})", name=name)

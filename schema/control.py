@@ -1,8 +1,8 @@
-"""What keeps the machinery honest: queued work, the daemon's lease, paused profiles, and the stream of events."""
+"""What keeps the machinery honest: queued work, the daemon's lease, paused profiles, events, and a count of writes."""
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Table, Text
+from sqlalchemy import CheckConstraint, Column, Index, Integer, Table, Text
 
 from .base import identity, integer, metadata, one_of, reference, text
 
@@ -68,3 +68,11 @@ profile_controls = Table(
     text("last_error", required=False),
     text("retry_at", required=False),
 )
+
+write_counter = Table(
+    "write_counter",
+    metadata,
+    Column("id", Integer, CheckConstraint("id = 1", name="id"), primary_key=True),
+    integer("writes", required=True),
+)
+"""How many transactions wrote to this file; a copy of the number is kept outside, to notice when some get lost."""

@@ -10,6 +10,23 @@ from .base import identity, integer, metadata, one_of, real, reference, text
 STATES = ("proposed", "approved", "live", "verified", "reverted", "rejected")
 EVALUATION_STATUSES = ("unmeasured", "queued", "running", "finished", "failed")
 LIVE_VERDICTS = ("reverted", "verified", "inconclusive")
+LEGAL_EDGES: tuple[tuple[str, str], ...] = (
+    ("proposed", "approved"),
+    ("proposed", "rejected"),
+    ("approved", "live"),
+    ("approved", "rejected"),
+    ("live", "verified"),
+    ("live", "reverted"),
+    ("verified", "reverted"),
+)
+
+
+def edge(start: str | None, end: str) -> str:
+    """An edge as one text, ``start>end``; the proposal itself starts from nothing."""
+    return f"{start or ''}>{end}"
+
+
+_STEPS = (edge(None, "proposed"), *(edge(start, end) for start, end in LEGAL_EDGES))
 
 blobs = Table(
     "blobs",
@@ -94,8 +111,9 @@ transitions = Table(
     text("reason"),
     text("created_at"),
     text("previous_hash"),
-    Column("hash", Text, nullable=False, unique=True),
+    text("hash"),
     one_of("to_state", STATES, "to_state"),
+    one_of("coalesce(from_state, '') || '>' || to_state", _STEPS, "edge"),
     Index("ix_transitions_experiment_id", "experiment_id"),
     sqlite_autoincrement=True,
 )

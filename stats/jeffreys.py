@@ -53,7 +53,7 @@ def _nodes(margin: float, count: int) -> tuple[_Node, ...]:
         to_top = top / (1 + exp(pi * sinh(t)))
         angle = top / (1 + exp(-pi * sinh(t)))
         weight = top * step * pi / 4 * cosh(t) / cosh(pi / 2 * sinh(t)) ** 2
-        # Not 1 - anchor: near the top that difference would lose every digit.
+        # Not 1 - anchor: rounding would make that zero or less near the top.
         rest = sin(to_top) * sin(top + angle)
         nodes.append(_Node(angle, weight, margin + sin(angle) ** 2, rest))
     return tuple(nodes)

@@ -12,6 +12,7 @@ TABLES = (
     "events",
     "leases",
     "profile_controls",
+    "write_counter",
     "experiments",
     "approvals",
     "experiment_snapshots",
@@ -22,7 +23,7 @@ TABLES = (
 STATEMENTS = (
     (
         "CREATE TABLE events (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_events_id CHECK (id > 0), \n"
         "\tcreated_at TEXT NOT NULL, \n"
         "\tkind TEXT NOT NULL, \n"
         "\tprofile TEXT, \n"
@@ -56,6 +57,13 @@ STATEMENTS = (
         ")"
     ),
     (
+        "CREATE TABLE write_counter (\n"
+        "\tid INTEGER NOT NULL CONSTRAINT ck_write_counter_id CHECK (id = 1), \n"
+        "\twrites INTEGER NOT NULL, \n"
+        "\tCONSTRAINT pk_write_counter PRIMARY KEY (id)\n"
+        ")"
+    ),
+    (
         "CREATE TABLE blobs (\n"
         "\tsha256 TEXT NOT NULL, \n"
         "\tsize INTEGER NOT NULL, \n"
@@ -66,7 +74,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE experiments (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_experiments_id CHECK (id > 0), \n"
         "\tprofile TEXT NOT NULL, \n"
         "\ttarget_profile_root TEXT NOT NULL, \n"
         "\ttarget_relpath TEXT NOT NULL, \n"
@@ -120,7 +128,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE experiment_state_transitions (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_experiment_state_transitions_id CHECK (id > 0), \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\tfrom_state TEXT, \n"
         "\tto_state TEXT NOT NULL, \n"
@@ -131,13 +139,13 @@ STATEMENTS = (
         "\tprevious_hash TEXT NOT NULL, \n"
         "\thash TEXT NOT NULL, \n"
         "\tCONSTRAINT ck_experiment_state_transitions_to_state CHECK (to_state IN ('proposed', 'approved', 'live', 'verified', 'reverted', 'rejected')), \n"
-        "\tCONSTRAINT fk_experiment_state_transitions_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (id) ON DELETE RESTRICT, \n"
-        "\tCONSTRAINT uq_experiment_state_transitions_hash UNIQUE (hash)\n"
+        "\tCONSTRAINT ck_experiment_state_transitions_edge CHECK (coalesce(from_state, '') || '>' || to_state IN ('>proposed', 'proposed>approved', 'proposed>rejected', 'approved>live', 'approved>rejected', 'live>verified', 'live>reverted', 'verified>reverted')), \n"
+        "\tCONSTRAINT fk_experiment_state_transitions_experiment_id FOREIGN KEY(experiment_id) REFERENCES experiments (id) ON DELETE RESTRICT\n"
         ")"
     ),
     (
         "CREATE TABLE approvals (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_approvals_id CHECK (id > 0), \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\tmode TEXT NOT NULL, \n"
         "\tprofile TEXT NOT NULL, \n"
@@ -161,7 +169,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE experiment_snapshots (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_experiment_snapshots_id CHECK (id > 0), \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\texisted INTEGER NOT NULL, \n"
         "\tprior_sha256 TEXT, \n"
@@ -174,7 +182,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE file_operations (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_file_operations_id CHECK (id > 0), \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\tprofile TEXT NOT NULL, \n"
         "\tkind TEXT NOT NULL, \n"
@@ -201,8 +209,8 @@ STATEMENTS = (
         "\tCONSTRAINT fk_file_operations_new_sha256 FOREIGN KEY(new_sha256) REFERENCES blobs (sha256) ON DELETE RESTRICT\n"
         ")"
     ),
-    ("CREATE INDEX ix_experiments_profile_state ON experiments (profile, state)"),
     ("CREATE UNIQUE INDEX uq_experiments_in_flight ON experiments (profile) WHERE state IN ('approved', 'live')"),
+    ("CREATE INDEX ix_experiments_profile_state ON experiments (profile, state)"),
     ("CREATE INDEX ix_transitions_experiment_id ON experiment_state_transitions (experiment_id)"),
     ("CREATE INDEX ix_approvals_experiment_id ON approvals (experiment_id)"),
     ("CREATE INDEX ix_experiment_snapshots_experiment_id ON experiment_snapshots (experiment_id)"),
@@ -217,40 +225,24 @@ STATEMENTS = (
         "END"
     ),
     (
-        "CREATE TRIGGER tr_experiments_unused_id\n"
-        "BEFORE INSERT ON experiments\n"
-        "WHEN EXISTS (SELECT 1 FROM experiments WHERE id = NEW.id)\n"
-        "BEGIN\n"
-        "  SELECT RAISE(ABORT, 'this experiment id is used');\n"
-        "END"
-    ),
-    (
         "CREATE TRIGGER tr_experiments_fixed\n"
         "BEFORE UPDATE ON experiments\n"
-        "WHEN NEW.id IS NOT OLD.id OR NEW.profile IS NOT OLD.profile OR NEW.target_relpath IS NOT OLD.target_relpath OR NEW.diff IS NOT OLD.diff OR NEW.base_sha256 IS NOT OLD.base_sha256 OR NEW.candidate_sha256 IS NOT OLD.candidate_sha256 OR NEW.created_at IS NOT OLD.created_at\n"
+        "WHEN NEW.id IS NOT OLD.id OR NEW.profile IS NOT OLD.profile OR NEW.target_profile_root IS NOT OLD.target_profile_root OR NEW.target_relpath IS NOT OLD.target_relpath OR NEW.diff IS NOT OLD.diff OR NEW.rationale IS NOT OLD.rationale OR NEW.changed_hunks IS NOT OLD.changed_hunks OR NEW.added_lines IS NOT OLD.added_lines OR NEW.removed_lines IS NOT OLD.removed_lines OR NEW.sentence_delta_count IS NOT OLD.sentence_delta_count OR NEW.target_span IS NOT OLD.target_span OR NEW.base_sha256 IS NOT OLD.base_sha256 OR NEW.candidate_sha256 IS NOT OLD.candidate_sha256 OR NEW.profile_git_root IS NOT OLD.profile_git_root OR NEW.base_commit_sha IS NOT OLD.base_commit_sha OR NEW.base_blob_sha IS NOT OLD.base_blob_sha OR NEW.proposed_by IS NOT OLD.proposed_by OR NEW.proposer_model IS NOT OLD.proposer_model OR NEW.created_at IS NOT OLD.created_at\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'what an experiment proposes is fixed');\n"
         "END"
     ),
     (
         "CREATE TRIGGER tr_experiments_edge\n"
-        "BEFORE UPDATE OF state ON experiments\n"
+        "BEFORE UPDATE ON experiments\n"
         "WHEN OLD.state <> NEW.state AND OLD.state || '>' || NEW.state NOT IN ('proposed>approved', 'proposed>rejected', 'approved>live', 'approved>rejected', 'live>verified', 'live>reverted', 'verified>reverted')\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'illegal state transition');\n"
         "END"
     ),
     (
-        "CREATE TRIGGER tr_experiments_in_flight\n"
-        "BEFORE UPDATE OF state ON experiments\n"
-        "WHEN OLD.state <> NEW.state AND NEW.state IN ('approved', 'live') AND EXISTS (SELECT 1 FROM experiments WHERE profile = NEW.profile AND state IN ('approved', 'live') AND id <> NEW.id)\n"
-        "BEGIN\n"
-        "  SELECT RAISE(ABORT, 'profile has a change in flight');\n"
-        "END"
-    ),
-    (
         "CREATE TRIGGER tr_experiments_audited\n"
-        "BEFORE UPDATE OF state ON experiments\n"
+        "BEFORE UPDATE ON experiments\n"
         "WHEN OLD.state <> NEW.state AND NOT EXISTS (SELECT 1 FROM experiment_state_transitions WHERE id = (SELECT max(id) FROM experiment_state_transitions WHERE experiment_id = OLD.id) AND from_state = OLD.state AND to_state = NEW.state)\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'unaudited transition');\n"
@@ -261,15 +253,23 @@ STATEMENTS = (
         "BEFORE INSERT ON experiment_state_transitions\n"
         "WHEN NEW.previous_hash IS NOT coalesce((SELECT hash FROM experiment_state_transitions ORDER BY id DESC LIMIT 1), '')\n"
         "BEGIN\n"
-        "  SELECT RAISE(ABORT, 'broken audit chain');\n"
+        "  SELECT RAISE(ABORT, 'broken chain');\n"
         "END"
     ),
     (
         "CREATE TRIGGER tr_transitions_from\n"
         "BEFORE INSERT ON experiment_state_transitions\n"
-        "WHEN NOT (NEW.from_state IS (SELECT state FROM experiments WHERE id = NEW.experiment_id) OR (NEW.from_state IS NULL AND NEW.to_state = 'proposed' AND NOT EXISTS (SELECT 1 FROM experiment_state_transitions WHERE experiment_id = NEW.experiment_id)))\n"
+        "WHEN NOT (NEW.from_state IS NULL AND NEW.to_state IS (SELECT state FROM experiments WHERE id = NEW.experiment_id) AND NOT EXISTS (SELECT 1 FROM experiment_state_transitions WHERE experiment_id = NEW.experiment_id) OR NEW.from_state IS NOT NULL AND NEW.from_state IS (SELECT state FROM experiments WHERE id = NEW.experiment_id))\n"
         "BEGIN\n"
-        "  SELECT RAISE(ABORT, 'transition does not start at the current state');\n"
+        "  SELECT RAISE(ABORT, 'a transition starts at the current state');\n"
+        "END"
+    ),
+    (
+        "CREATE TRIGGER tr_transitions_in_order\n"
+        "AFTER INSERT ON experiment_state_transitions\n"
+        "WHEN EXISTS (SELECT 1 FROM experiment_state_transitions WHERE id > NEW.id)\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'a transition comes after all others');\n"
         "END"
     ),
     (
@@ -311,7 +311,7 @@ STATEMENTS = (
     (
         "CREATE TRIGGER tr_experiment_state_transitions_no_replace\n"
         "BEFORE INSERT ON experiment_state_transitions\n"
-        "WHEN EXISTS (SELECT 1 FROM experiment_state_transitions WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM experiment_state_transitions WHERE hash = NEW.hash)\n"
+        "WHEN EXISTS (SELECT 1 FROM experiment_state_transitions WHERE id = NEW.id)\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'experiment_state_transitions is append-only');\n"
         "END"
@@ -390,10 +390,42 @@ STATEMENTS = (
         "END"
     ),
     (
+        "CREATE TRIGGER tr_experiments_no_replace\n"
+        "BEFORE INSERT ON experiments\n"
+        "WHEN EXISTS (SELECT 1 FROM experiments WHERE id = NEW.id) OR NEW.state IN ('approved', 'live') AND EXISTS (SELECT 1 FROM experiments WHERE profile = NEW.profile AND state IN ('approved', 'live'))\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of experiments has this key');\n"
+        "END"
+    ),
+    (
+        "CREATE TRIGGER tr_experiments_no_overwrite\n"
+        "BEFORE UPDATE ON experiments\n"
+        "WHEN NEW.id IS NOT OLD.id OR NEW.state IN ('approved', 'live') AND EXISTS (SELECT 1 FROM experiments WHERE profile = NEW.profile AND state IN ('approved', 'live') AND id <> OLD.id)\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of experiments has this key');\n"
+        "END"
+    ),
+    (
         "CREATE TRIGGER tr_file_operations_no_delete\n"
         "BEFORE DELETE ON file_operations\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'rows of file_operations are kept');\n"
+        "END"
+    ),
+    (
+        "CREATE TRIGGER tr_file_operations_no_replace\n"
+        "BEFORE INSERT ON file_operations\n"
+        "WHEN EXISTS (SELECT 1 FROM file_operations WHERE id = NEW.id) OR NEW.finished_at IS NULL AND EXISTS (SELECT 1 FROM file_operations WHERE profile = NEW.profile AND finished_at IS NULL)\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of file_operations has this key');\n"
+        "END"
+    ),
+    (
+        "CREATE TRIGGER tr_file_operations_no_overwrite\n"
+        "BEFORE UPDATE ON file_operations\n"
+        "WHEN NEW.id IS NOT OLD.id OR NEW.finished_at IS NULL AND EXISTS (SELECT 1 FROM file_operations WHERE profile = NEW.profile AND finished_at IS NULL AND id <> OLD.id)\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of file_operations has this key');\n"
         "END"
     ),
 )

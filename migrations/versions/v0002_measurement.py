@@ -23,7 +23,7 @@ TABLES = (
 STATEMENTS = (
     (
         "CREATE TABLE scenarios (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_scenarios_id CHECK (id > 0), \n"
         "\tprofile TEXT NOT NULL, \n"
         "\tname TEXT NOT NULL, \n"
         "\tinput TEXT NOT NULL, \n"
@@ -38,7 +38,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE session_observations (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_session_observations_id CHECK (id > 0), \n"
         "\tprofile TEXT NOT NULL, \n"
         "\tsession_id TEXT NOT NULL, \n"
         "\tsource TEXT, \n"
@@ -58,7 +58,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE metrics_snapshots (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_metrics_snapshots_id CHECK (id > 0), \n"
         "\tprofile TEXT NOT NULL, \n"
         "\tcaptured_at TEXT NOT NULL, \n"
         "\tsessions_count INTEGER, \n"
@@ -76,7 +76,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE jobs (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_jobs_id CHECK (id > 0), \n"
         "\tkind TEXT NOT NULL, \n"
         "\tprofile TEXT NOT NULL, \n"
         "\texperiment_id INTEGER, \n"
@@ -97,7 +97,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE reports (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_reports_id CHECK (id > 0), \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\tbase_sha256 TEXT, \n"
         "\tcandidate_sha256 TEXT NOT NULL, \n"
@@ -109,7 +109,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE baselines (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_baselines_id CHECK (id > 0), \n"
         "\tprofile TEXT NOT NULL, \n"
         "\tfile TEXT NOT NULL, \n"
         "\tcommit_sha TEXT, \n"
@@ -126,7 +126,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE live_plans (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_live_plans_id CHECK (id > 0), \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\tsha256 TEXT NOT NULL, \n"
         "\tdocument TEXT NOT NULL, \n"
@@ -137,7 +137,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE window_sessions (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_window_sessions_id CHECK (id > 0), \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\tobservation_id INTEGER NOT NULL, \n"
         "\tarm TEXT NOT NULL, \n"
@@ -153,7 +153,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE eval_runs (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_eval_runs_id CHECK (id > 0), \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\tjob_id INTEGER, \n"
         "\tkind TEXT NOT NULL, \n"
@@ -183,7 +183,7 @@ STATEMENTS = (
     ),
     (
         "CREATE TABLE experiment_scenario_results (\n"
-        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, \n"
+        "\tid INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT CONSTRAINT ck_experiment_scenario_results_id CHECK (id > 0), \n"
         "\teval_run_id INTEGER NOT NULL, \n"
         "\texperiment_id INTEGER NOT NULL, \n"
         "\tscenario_id INTEGER NOT NULL, \n"
@@ -212,8 +212,8 @@ STATEMENTS = (
     ),
     ("CREATE UNIQUE INDEX uq_scenarios_name ON scenarios (profile, name) WHERE deleted_at IS NULL"),
     ("CREATE INDEX ix_metrics_snapshots_profile ON metrics_snapshots (profile)"),
-    ("CREATE INDEX ix_jobs_state ON jobs (state)"),
     ("CREATE INDEX ix_jobs_experiment_id ON jobs (experiment_id)"),
+    ("CREATE INDEX ix_jobs_state ON jobs (state)"),
     ("CREATE INDEX ix_reports_experiment_id ON reports (experiment_id)"),
     ("CREATE INDEX ix_baselines_profile ON baselines (profile)"),
     ("CREATE INDEX ix_eval_runs_experiment_id ON eval_runs (experiment_id)"),
@@ -235,7 +235,7 @@ STATEMENTS = (
     (
         "CREATE TRIGGER tr_experiment_scenario_results_no_replace\n"
         "BEFORE INSERT ON experiment_scenario_results\n"
-        "WHEN EXISTS (SELECT 1 FROM experiment_scenario_results WHERE id = NEW.id)\n"
+        "WHEN EXISTS (SELECT 1 FROM experiment_scenario_results WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM experiment_scenario_results WHERE eval_run_id = NEW.eval_run_id AND scenario_id = NEW.scenario_id AND repeat = NEW.repeat)\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'experiment_scenario_results is append-only');\n"
         "END"
@@ -301,7 +301,7 @@ STATEMENTS = (
     (
         "CREATE TRIGGER tr_session_observations_no_replace\n"
         "BEFORE INSERT ON session_observations\n"
-        "WHEN EXISTS (SELECT 1 FROM session_observations WHERE id = NEW.id)\n"
+        "WHEN EXISTS (SELECT 1 FROM session_observations WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM session_observations WHERE profile = NEW.profile AND session_id = NEW.session_id)\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'session_observations is append-only');\n"
         "END"
@@ -323,7 +323,7 @@ STATEMENTS = (
     (
         "CREATE TRIGGER tr_window_sessions_no_replace\n"
         "BEFORE INSERT ON window_sessions\n"
-        "WHEN EXISTS (SELECT 1 FROM window_sessions WHERE id = NEW.id)\n"
+        "WHEN EXISTS (SELECT 1 FROM window_sessions WHERE id = NEW.id) OR EXISTS (SELECT 1 FROM window_sessions WHERE experiment_id = NEW.experiment_id AND observation_id = NEW.observation_id)\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'window_sessions is append-only');\n"
         "END"
@@ -336,6 +336,22 @@ STATEMENTS = (
         "END"
     ),
     (
+        "CREATE TRIGGER tr_eval_runs_no_replace\n"
+        "BEFORE INSERT ON eval_runs\n"
+        "WHEN EXISTS (SELECT 1 FROM eval_runs WHERE id = NEW.id)\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of eval_runs has this key');\n"
+        "END"
+    ),
+    (
+        "CREATE TRIGGER tr_eval_runs_no_overwrite\n"
+        "BEFORE UPDATE ON eval_runs\n"
+        "WHEN NEW.id IS NOT OLD.id\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of eval_runs has this key');\n"
+        "END"
+    ),
+    (
         "CREATE TRIGGER tr_jobs_no_delete\n"
         "BEFORE DELETE ON jobs\n"
         "BEGIN\n"
@@ -343,10 +359,42 @@ STATEMENTS = (
         "END"
     ),
     (
+        "CREATE TRIGGER tr_jobs_no_replace\n"
+        "BEFORE INSERT ON jobs\n"
+        "WHEN EXISTS (SELECT 1 FROM jobs WHERE id = NEW.id)\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of jobs has this key');\n"
+        "END"
+    ),
+    (
+        "CREATE TRIGGER tr_jobs_no_overwrite\n"
+        "BEFORE UPDATE ON jobs\n"
+        "WHEN NEW.id IS NOT OLD.id\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of jobs has this key');\n"
+        "END"
+    ),
+    (
         "CREATE TRIGGER tr_scenarios_no_delete\n"
         "BEFORE DELETE ON scenarios\n"
         "BEGIN\n"
         "  SELECT RAISE(ABORT, 'rows of scenarios are kept');\n"
+        "END"
+    ),
+    (
+        "CREATE TRIGGER tr_scenarios_no_replace\n"
+        "BEFORE INSERT ON scenarios\n"
+        "WHEN EXISTS (SELECT 1 FROM scenarios WHERE id = NEW.id) OR NEW.deleted_at IS NULL AND EXISTS (SELECT 1 FROM scenarios WHERE profile = NEW.profile AND name = NEW.name AND deleted_at IS NULL)\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of scenarios has this key');\n"
+        "END"
+    ),
+    (
+        "CREATE TRIGGER tr_scenarios_no_overwrite\n"
+        "BEFORE UPDATE ON scenarios\n"
+        "WHEN NEW.id IS NOT OLD.id OR NEW.deleted_at IS NULL AND EXISTS (SELECT 1 FROM scenarios WHERE profile = NEW.profile AND name = NEW.name AND deleted_at IS NULL AND id <> OLD.id)\n"
+        "BEGIN\n"
+        "  SELECT RAISE(ABORT, 'another row of scenarios has this key');\n"
         "END"
     ),
 )
