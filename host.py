@@ -95,8 +95,13 @@ def memory_writes_are_staged(home: Path) -> bool:
 def plugin_enabled(home: Path) -> bool:
     """Whether this home's configuration lets the plugin load."""
     plugins = _section(config(home), "plugins")
-    enabled, disabled = _section(plugins, "enabled") or [], _section(plugins, "disabled") or []
-    return PLUGIN in enabled and PLUGIN not in disabled
+    return PLUGIN in _names(plugins, "enabled") and PLUGIN not in _names(plugins, "disabled")
+
+
+def _names(section: object, key: str) -> list[object]:
+    """A list of the configuration; empty when a person wrote something else there."""
+    found = _section(section, key)
+    return found if isinstance(found, list) else []
 
 
 def default_identity() -> str:

@@ -1,4 +1,4 @@
-// Built from dashboard/src (bcb98fce0be014c9): change that, then npm run build.
+// Built from dashboard/src (277e3e4cb64ea49d): change that, then npm run build.
 "use strict";
 (() => {
   var __create = Object.create;
@@ -151,15 +151,15 @@
     if (health2 === null) return null;
     return /* @__PURE__ */ React.createElement(React.Fragment, null, health2.approval === "unsigned" && /* @__PURE__ */ React.createElement("p", { className: "ksi-note ksi-warning", role: "status" }, /* @__PURE__ */ React.createElement("strong", null, "approval: unsigned."), " Decisions on this machine carry no reviewer's signature: whoever can open this page can approve."), !health2.daemon.alive && /* @__PURE__ */ React.createElement("p", { className: "ksi-note ksi-warning", role: "status" }, /* @__PURE__ */ React.createElement("strong", null, "Nobody is watching."), " No daemon is alive, so nothing is evaluated, applied or taken back. Start one: ", /* @__PURE__ */ React.createElement("code", null, "hermes ratchet daemon")));
   }
-  function kindOf(line) {
-    if (line.startsWith("+++") || line.startsWith("---")) return "file";
+  function kindOf(line, index) {
+    if (index < 2) return "file";
     if (line.startsWith("@@")) return "hunk";
     if (line.startsWith("+")) return "added";
     return line.startsWith("-") ? "removed" : "same";
   }
   function Diff({ text }) {
     const lines = text.replace(/\n$/, "").split("\n");
-    return /* @__PURE__ */ React.createElement("pre", { className: "ksi-diff", "aria-label": "diff" }, lines.map((line, index) => /* @__PURE__ */ React.createElement("div", { key: index, className: `ksi-line ksi-line-${kindOf(line)}` }, visible(line) || " ")));
+    return /* @__PURE__ */ React.createElement("pre", { className: "ksi-diff", "aria-label": "diff" }, lines.map((line, index) => /* @__PURE__ */ React.createElement("div", { key: index, className: `ksi-line ksi-line-${kindOf(line, index)}` }, visible(line) || " ")));
   }
   var Boundary = class extends React.Component {
     constructor() {

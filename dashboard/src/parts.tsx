@@ -46,8 +46,9 @@ export function Warnings({ health }: { health: Health | null }): React.JSX.Eleme
   );
 }
 
-function kindOf(line: string): string {
-  if (line.startsWith("+++") || line.startsWith("---")) return "file";
+// Only the first two lines name files: a removed rule ("---") begins with dashes too.
+function kindOf(line: string, index: number): string {
+  if (index < 2) return "file";
   if (line.startsWith("@@")) return "hunk";
   if (line.startsWith("+")) return "added";
   return line.startsWith("-") ? "removed" : "same";
@@ -58,7 +59,7 @@ export function Diff({ text }: { text: string }): React.JSX.Element {
   return (
     <pre className="ksi-diff" aria-label="diff">
       {lines.map((line, index) => (
-        <div key={index} className={`ksi-line ksi-line-${kindOf(line)}`}>{visible(line) || " "}</div>
+        <div key={index} className={`ksi-line ksi-line-${kindOf(line, index)}`}>{visible(line) || " "}</div>
       ))}
     </pre>
   );

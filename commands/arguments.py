@@ -1,0 +1,231 @@
+"""The words of ``hermes ratchet``: every command with its flags, its help and an example. Standard library only.
+
+The host takes ``-p`` and ``--profile`` for itself wherever they stand, and glues words together after ``-c`` and
+``-r``: a profile is named by ``--target``, and there are no one-letter flags.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from ..errors import BadInput
+
+_PROG = "hermes ratchet"
+_MAX_ID = 2**63 - 1
+STATES = ("proposed", "approved", "live", "verified", "reverted", "rejected")
+JOB_STATES = ("queued", "running", "finished", "failed", "cancelled")
+_OVERVIEW = """\
+one change, from proposal to verdict:
+  hermes ratchet init
+  hermes ratchet new --replace "Be brief." "Answer in at most three sentences."
+  hermes ratchet evaluate 1
+  hermes ratchet approve 1
+  hermes ratchet daemon       (applies, watches, then keeps it or takes it back)
+  hermes ratchet status
+
+exit codes: 0 done, 1 failed, 2 wrong use, 3 refused, 4 inconclusive.
+Every command takes --json, and has its own --help with an example.
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong use as an error of ours, so that it is answered like every other."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message[:1].upper()}{message[1:]}. See: {self.prog} --help")
+
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """The parsed words; ``handler`` names who carries them out. Raises BadInput; SystemExit(0) after ``--help``."""
+    return _tree().parse_args(list(words) or ["--help"])
+
+
+def commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command that does something, as typed, with its parser."""
+    return _leaves(_tree())
+
+
+def _leaves(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    below = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+    if not below:
+        yield parser.prog.removeprefix(f"{_PROG} "), parser
+    for action in below:
+        for child in action.choices.values():
+            yield from _leaves(child)
+
+
+class _Commands:
+    """Adds commands below one parser, each with ``--json``, a help line and an example."""
+
+    def __init__(self, parser: _Parser, title: str) -> None:
+        self._below = parser.add_subparsers(title=title, metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def add(self, name: str, help_text: str, example: str, handler: str | None = None) -> _Parser:
+        epilog = f"example:\n  {_PROG} {example}"
+        made: _Parser = self._below.add_parser(name, help=help_text, description=help_text, epilog=epilog)
+        if handler:
+            made.add_argument("--json", action="store_true", help="print one JSON document instead of text")
+            made.set_defaults(handler=handler)
+        return made
+
+
+def _tree() -> _Parser:
+    root = _Parser(
+        prog=_PROG,
+        description="Improve this agent's prompt files by small, measured, reversible changes.",
+        epilog=_OVERVIEW,
+    )
+    commands = _Commands(root, "commands")
+    _setting_up(commands)
+    _proposing(commands)
+    _looking(commands)
+    _deciding(commands)
+    _measuring(commands)
+    _running(commands)
+    return root
+
+
+def _setting_up(commands: _Commands) -> None:
+    init = commands.add("init", "set the plugin up; repeat it at will", "init --approval unsigned", "setting_up.init")
+    init.add_argument("--target", action="append", default=[], metavar="PROFILE", help="only this profile (repeatable)")
+    init.add_argument(
+        "--approval",
+        choices=("signed", "unsigned"),
+        help="who may approve: 'unsigned' is whoever runs the command; 'signed' needs reviewer keys, which come later",
+    )
+    init.add_argument("--yes", action="store_true", help="ask nothing")
+    commands.add("doctor", "name everything that is wrong, each with its fix", "doctor", "setting_up.doctor")
+    commands.add("install-service", "write a systemd user unit for the daemon", "install-service", "setting_up.service")
+    remove = commands.add(
+        "uninstall", "take the plugin off this machine; profiles stay as they are", "uninstall", "setting_up.uninstall"
+    )
+    remove.add_argument(
+        "--delete-data", action="store_true", help="also delete the database, its history, our settings"
+    )
+    remove.add_argument("--leave-live", action="store_true", help="even while a change is approved or live")
+    remove.add_argument("--yes", action="store_true", help="ask nothing")
+    demo = commands.add("demo", "the whole loop in a throw-away home with a scripted model", "demo", "setting_up.demo")
+    demo.add_argument("--headless", action="store_true", help="decide by itself instead of opening the dashboard")
+    demo.add_argument("--keep", action="store_true", help="keep the throw-away home")
+
+
+def _proposing(commands: _Commands) -> None:
+    new = commands.add(
+        "new",
+        "propose one small change to one file",
+        'new --target coder --file SOUL.md \\\n      --replace "Be brief." "Be very brief." --why "answers ran long"',
+        "changes.new",
+    )
+    new.add_argument("--target", metavar="PROFILE", help="the profile to change (default: the active one)")
+    new.add_argument("--file", default="SOUL.md", metavar="RELPATH", help="the file in that profile (default: SOUL.md)")
+    how = new.add_mutually_exclusive_group(required=True)
+    how.add_argument("--content", metavar="PATH", help="the whole new text, from a file ('-': standard input)")
+    how.add_argument("--diff", metavar="PATH", help="a unified diff of one hunk, from a file ('-': standard input)")
+    how.add_argument("--replace", nargs=2, metavar=("OLD", "NEW"), help="replace the one place where OLD stands")
+    new.add_argument("--why", default="", metavar="TEXT", help="what it should improve")
+    propose = commands.add("propose", "let a model propose a change (not there yet)", "propose", "changes.propose")
+    propose.add_argument("--target", metavar="PROFILE", help="the profile to change (default: the active one)")
+
+
+def _looking(commands: _Commands) -> None:
+    status = commands.add("status", "what stands where, profile by profile", "status", "operating.status")
+    status.add_argument("--target", metavar="PROFILE", help="only this profile")
+    listing = commands.add("list", "the experiments, newest first", "list --state proposed", "changes.list_all")
+    listing.add_argument("--target", metavar="PROFILE", help="only this profile")
+    _state(listing, STATES)
+    listing.add_argument("--limit", type=int, default=20, metavar="N", help="at most this many (default: 20)")
+    listing.add_argument("--before", type=_identifier, metavar="ID", help="only those older than this one")
+    for name, help_text, handler in (
+        ("show", "everything a reviewer decides from", "changes.show"),
+        ("diff", "the proposed change as a unified diff", "changes.diff"),
+        ("history", "every step an experiment took, and by whom", "changes.history"),
+        ("live", "where the live window of an experiment stands", "measuring.live"),
+    ):
+        _identified(commands.add(name, help_text, f"{name} 3", handler))
+
+
+def _deciding(commands: _Commands) -> None:
+    approve = _identified(commands.add("approve", "let a measured change go live", "approve 3", "changes.approve"))
+    approve.add_argument("--override", metavar="REASON", help="approve without a finished evaluation, and say why")
+    reject = _identified(
+        commands.add(
+            "reject", "refuse a proposal, or withdraw an approval", 'reject 3 --reason "too vague"', "changes.reject"
+        )
+    )
+    reject.add_argument("--reason", default="", metavar="TEXT", help="why")
+    apply = _identified(commands.add("apply", "put an approved change into its file", "apply 3", "changes.apply"))
+    apply.add_argument("--unwatched", action="store_true", help="even though no daemon watches (this is recorded)")
+    _identified(commands.add("verify", "keep a live change, if its window allows it", "verify 3", "changes.verify"))
+    revert = _identified(
+        commands.add("revert", "take a live or verified change back", 'revert 3 --reason "too curt"', "changes.revert")
+    )
+    revert.add_argument("--reason", default="", metavar="TEXT", help="why")
+
+
+def _measuring(commands: _Commands) -> None:
+    evaluate = _identified(
+        commands.add("evaluate", "run a proposal and its baseline on the scenarios", "evaluate 3", "measuring.evaluate")
+    )
+    evaluate.add_argument("--queue", action="store_true", help="leave it to the daemon instead of waiting here")
+    scenario = commands.add("scenario", "the scenarios that proposals are measured on", "scenario list")
+    below = _Commands(scenario, "commands")
+    listing = below.add(
+        "list", "the scenarios of a profile, or all", "scenario list --target coder", "scenarios.list_all"
+    )
+    listing.add_argument("--target", metavar="PROFILE", help="only this profile")
+    listing.add_argument("--holdout", action="store_true", help="also name the held-out ones")
+    add = below.add(
+        "add",
+        "add a scenario",
+        """scenario add --name greeting --input "Say hello" \\
+      --checks '[{"type": "must_contain", "value": "hello"}]'""",
+        "scenarios.add",
+    )
+    add.add_argument("--target", metavar="PROFILE", help="its profile (default: the active one)")
+    add.add_argument("--name", required=True, metavar="TEXT", help="a short name, unique in the profile")
+    add.add_argument("--input", required=True, metavar="TEXT", help="what the agent is asked ('-': standard input)")
+    add.add_argument("--checks", default="[]", metavar="JSON", help="a list of checks that all must pass")
+    add.add_argument("--holdout", action="store_true", help="hold it out: never shown, never used for proposals")
+    add.add_argument("--critical", action="store_true", help="a proposal that breaks it must not pass")
+    _identified(below.add("show", "one scenario with its checks", "scenario show 3", "scenarios.show"))
+    _identified(below.add("delete", "take a scenario out of use", "scenario delete 3", "scenarios.delete"))
+
+
+def _running(commands: _Commands) -> None:
+    for name, help_text in (
+        ("pause", "stop everything that changes a profile, except taking back what failed"),
+        ("resume", "let changes of a profile go on"),
+    ):
+        made = commands.add(name, help_text, f"{name} coder", f"operating.{name}")
+        made.add_argument("target", nargs="?", metavar="PROFILE", help="default: the active one")
+    audit = commands.add("audit", "the audit trail", "audit verify")
+    _Commands(audit, "commands").add("verify", "check the whole hash chain", "audit verify", "operating.audit_verify")
+    jobs = commands.add(
+        "jobs", "evaluations that wait, run or ended, newest first", "jobs --state running", "operating.jobs"
+    )
+    _state(jobs, JOB_STATES)
+    jobs.add_argument("--limit", type=int, default=20, metavar="N", help="at most this many (default: 20)")
+    jobs.add_argument("--cancel", type=_identifier, metavar="ID", help="cancel this one instead")
+    daemon = commands.add("daemon", "work in the foreground until stopped", "daemon", "operating.daemon")
+    daemon.add_argument("--once", action="store_true", help="one round, then end")
+
+
+def _state(parser: _Parser, states: Sequence[str]) -> None:
+    parser.add_argument("--state", choices=states, metavar="STATE", help=f"only these: {', '.join(states)}")
+
+
+def _identified(parser: _Parser) -> _Parser:
+    parser.add_argument("id", type=_identifier, metavar="ID", help="its number")
+    return parser
+
+
+def _identifier(text: str) -> int:
+    """A positive number that a database can hold. Raises ValueError, which argparse reports."""
+    if not text.isascii() or not text.isdecimal() or not 1 <= int(text) <= _MAX_ID:
+        raise argparse.ArgumentTypeError(f"{text!r} is not the number of anything")
+    return int(text)

@@ -1,0 +1,152 @@
+"""The commands about one change: propose it, look at it, decide on it, apply it, take it back."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import BadInput
+from ..evaluation import reports
+from ..installation import overview
+from ..ratchet import apply as applying
+from ..ratchet import approval, experiments, live_window
+from ..ratchet.experiments import Experiment
+from ..ratchet.states import State
+from ..ratchet.unified_diff import apply_diff
+from ..routes.rows import ExperimentRow
+from . import experiment_views as views
+from . import session
+from .exits import Exit
+from .output import Answer
+
+if TYPE_CHECKING:
+    from ..ratchet.context import Context
+    from ..ratchet.guarded_file import FileVersion
+
+_MAX_READ = 4 << 20
+NO_PROPOSER = "The proposer is not there yet. Write the change yourself: hermes ratchet new --help"
+
+
+def new(args: Namespace) -> Answer:
+    profile = session.target(args.target)
+    with session.opened() as context:
+        base = experiments.current_file(context, profile, args.file)
+        candidate = _candidate(args, base)
+        made = experiments.propose(
+            context, profile, args.file, candidate, args.why, session.actor(), base_sha256=base.sha256
+        )
+        watched = overview.daemon_state(context).alive
+    return Answer({"experiment_id": made.id, "state": made.state}, views.proposed(made, watched))
+
+
+def _candidate(args: Namespace, base: FileVersion) -> bytes:
+    if args.replace:
+        return experiments.replaced_text(base.content, *args.replace)
+    if args.diff:
+        return apply_diff(base.content, _read(args.diff))
+    return _read(args.content)
+
+
+def _read(name: str) -> bytes:
+    """A file that the caller named, or standard input."""
+    try:
+        if name == "-":
+            found = sys.stdin.buffer.read(_MAX_READ + 1)
+        else:
+            with Path(name).open("rb") as file:
+                found = file.read(_MAX_READ + 1)
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{name} cannot be read: {error}.") from None
+    if len(found) > _MAX_READ:
+        raise BadInput(f"{name} has more than {_MAX_READ >> 20} MiB: no prompt file is that long.")
+    return found
+
+
+def propose(args: Namespace) -> Answer:
+    """Kept for the proposer; until then it says so."""
+    session.target(args.target)
+    return Answer({"skipped": True, "reason": NO_PROPOSER}, views.sentence(NO_PROPOSER), Exit.FAILED)
+
+
+def list_all(args: Namespace) -> Answer:
+    state = State(args.state) if args.state else None
+    with session.opened() as context:
+        found = experiments.list_experiments(
+            context, profile=args.target, state=state, limit=args.limit, before=args.before
+        )
+        if args.target and not found:
+            context.home(args.target)  # a misspelt name must not look like an empty list
+    following = found[-1].id if len(found) == args.limit else None
+    document = {"experiments": [asdict(ExperimentRow.of(e)) for e in found], "next_before": following}
+    return Answer(document, views.listing(found, following))
+
+
+def show(args: Namespace) -> Answer:
+    with session.opened() as context:
+        found = experiments.get(context, args.id)
+        report = reports.latest(context, args.id)
+        approved = overview.approval_of(context, args.id)
+        steps = experiments.transitions(context, args.id)
+    document = {
+        "experiment": asdict(ExperimentRow.of(found)),
+        "report": report,
+        "approval": asdict(approved) if approved else None,
+        "transitions": [asdict(step) for step in steps],
+    }
+    return Answer(document, views.full(found, report, approved))
+
+
+def diff(args: Namespace) -> Answer:
+    with session.opened() as context:
+        found = experiments.get(context, args.id)
+    return Answer({"experiment_id": found.id, "diff": found.diff}, views.diff(found))
+
+
+def history(args: Namespace) -> Answer:
+    with session.opened() as context:
+        found = experiments.get(context, args.id)
+        steps = experiments.transitions(context, args.id)
+    document = {"experiment_id": found.id, "transitions": [asdict(step) for step in steps]}
+    return Answer(document, views.history(found, steps))
+
+
+def approve(args: Namespace) -> Answer:
+    with session.opened() as context:
+        done = approval.approve(context, args.id, session.actor(), override_reason=args.override)
+        return _moved(context, done)
+
+
+def reject(args: Namespace) -> Answer:
+    with session.opened() as context:
+        return _moved(context, experiments.reject(context, args.id, session.actor(), args.reason))
+
+
+def apply(args: Namespace) -> Answer:
+    with session.opened() as context:
+        return _moved(context, applying.apply(context, args.id, session.actor(), unwatched=args.unwatched))
+
+
+def verify(args: Namespace) -> Answer:
+    with session.opened() as context:
+        return _moved(context, live_window.verify(context, args.id, session.actor()))
+
+
+def revert(args: Namespace) -> Answer:
+    with session.opened() as context:
+        reason = args.reason or "taken back at a terminal"
+        return _moved(context, applying.revert(context, args.id, session.actor(), reason))
+
+
+def _moved(context: Context, experiment: Experiment) -> Answer:
+    document = {
+        "ok": True,
+        "experiment_id": experiment.id,
+        "state": experiment.state,
+        "apply_commit_sha": experiment.apply_commit_sha,
+        "revert_commit_sha": experiment.revert_commit_sha,
+    }
+    daemon = overview.daemon_state(context)
+    return Answer(document, views.moved(experiment, daemon.alive, context.settings))

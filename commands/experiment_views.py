@@ -1,0 +1,192 @@
+"""How experiments look on a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from ..ratchet.states import State
+from . import render
+from .render import Column
+
+if TYPE_CHECKING:
+    from ..ratchet.approval import Approval
+    from ..ratchet.audit import Transition
+    from ..ratchet.experiments import Experiment
+    from ..settings import Settings
+
+View = Callable[[Console], None]
+_LIST = (
+    Column("#"),
+    Column("profile"),
+    Column("file"),
+    Column("state", 8),
+    Column("evaluation", 10),
+    Column("created", 9),
+    Column("why", takes_rest=True),
+)
+_STEPS = (Column("when"), Column("step"), Column("by"), Column("why", takes_rest=True))
+_SCENARIOS = (Column("scenario", takes_rest=True), Column("baseline"), Column("candidate"), Column("change"))
+
+
+def sentence(text: str) -> View:
+    return lambda console: render.say(console, text)
+
+
+def proposed(experiment: Experiment, watched: bool) -> View:
+    def view(console: Console) -> None:
+        where = f"{experiment.profile}/{experiment.target_relpath}"
+        render.say(console, f"Experiment {experiment.id} is proposed for {where}.")
+        render.diff(console, experiment.diff)
+        waiting = "The daemon evaluates it." if watched else "No daemon is running, so nothing evaluates it by itself."
+        render.say(console, f"{waiting} To do it here: hermes ratchet evaluate {experiment.id}", "dim")
+
+    return view
+
+
+def listing(found: Sequence[Experiment], following: int | None) -> View:
+    def view(console: Console) -> None:
+        if not found:
+            render.say(console, "No experiments. Propose the first change: hermes ratchet new --help")
+            return
+        console.print(render.table(_LIST, [_row(e) for e in found]))
+        if following:
+            render.say(console, f"Older ones: hermes ratchet list --before {following}", "dim")
+
+    return view
+
+
+def _row(experiment: Experiment) -> tuple[object, ...]:
+    return (
+        experiment.id,
+        experiment.profile,
+        experiment.target_relpath,
+        experiment.state,
+        measured(experiment),
+        render.ago(experiment.created_at),
+        (experiment.rationale.splitlines() or [""])[0][:120],
+    )
+
+
+def measured(experiment: Experiment) -> str:
+    """The evaluation in a few words: its scores once it has some."""
+    before, after = render.percent(experiment.baseline_score), render.percent(experiment.offline_score)
+    if experiment.evaluation_status == "finished" and (before or after):
+        return f"{before or '?'} \u2192 {after or '?'}"
+    return experiment.evaluation_status
+
+
+def full(experiment: Experiment, report: Mapping[str, Any] | None, approved: Approval | None) -> View:
+    def view(console: Console) -> None:
+        render.heading(console, f"Experiment {experiment.id}: {experiment.state}")
+        render.facts(console, _facts(experiment, approved))
+        if experiment.rationale:
+            console.print()
+            render.say(console, experiment.rationale)
+        console.print()
+        render.diff(console, experiment.diff)
+        if report is not None:
+            console.print()
+            _report(console, report)
+        if step := next_step(experiment):
+            console.print()
+            render.say(console, step, "dim")
+
+    return view
+
+
+def _facts(experiment: Experiment, approved: Approval | None) -> list[tuple[str, object]]:
+    target = experiment.live_sessions_target
+    return [
+        ("file", f"{experiment.profile}/{experiment.target_relpath}"),
+        ("proposed", f"{render.ago(experiment.created_at)} by {experiment.proposed_by}"),
+        ("evaluation", measured(experiment)),
+        ("verdict", experiment.verdict),
+        ("approved", _approval(experiment, approved) if approved else None),
+        ("rejected", f"by {experiment.rejected_by}: {experiment.rejection_reason}" if experiment.rejected_by else None),
+        ("applied in", experiment.apply_commit_sha),
+        ("live sessions", f"{experiment.live_sessions_observed} of {target}" if target else None),
+        ("live verdict", experiment.live_verdict),
+        ("taken back in", experiment.revert_commit_sha),
+        ("conflict", "the file was edited by hand since" if experiment.manual_conflict_detected else None),
+    ]
+
+
+def _approval(experiment: Experiment, approved: Approval) -> str:
+    grounds = f"without a measurement: {approved.override_reason}" if approved.override_reason else "on its report"
+    return f"{render.ago(experiment.approved_at)} by {approved.actor} ({approved.mode}), {grounds}"
+
+
+def report_table(report: Mapping[str, Any]) -> View:
+    return lambda console: _report(console, report)
+
+
+def _report(console: Console, report: Mapping[str, Any]) -> None:
+    rows = [
+        (one["name"], render.percent(one["baseline"]), render.percent(one["candidate"]), one["change"])
+        for one in report["scenarios"]
+    ]
+    total = (
+        "all",
+        render.percent(report["baseline_score"]),
+        render.percent(report["candidate_score"]),
+        report["verdict"],
+    )
+    console.print(render.table(_SCENARIOS, [*rows, total]))
+
+
+def next_step(experiment: Experiment) -> str | None:
+    """What a person does next, by state."""
+    number, state = experiment.id, State(experiment.state)
+    if state is State.PROPOSED and experiment.evaluation_status != "finished":
+        return f"Next: hermes ratchet evaluate {number}, then approve or reject it."
+    if state is State.PROPOSED:
+        return f"Next: hermes ratchet approve {number}, or hermes ratchet reject {number} --reason TEXT"
+    if state is State.APPROVED:
+        return f"Next: the daemon applies it; by hand: hermes ratchet apply {number}"
+    if state is State.LIVE:
+        return f"Next: hermes ratchet live {number} shows how its window stands."
+    return None
+
+
+def diff(experiment: Experiment) -> View:
+    return lambda console: render.diff(console, experiment.diff)
+
+
+def history(experiment: Experiment, steps: Sequence[Transition]) -> View:
+    def view(console: Console) -> None:
+        render.heading(console, f"Experiment {experiment.id}: {experiment.profile}/{experiment.target_relpath}")
+        rows = [(s.created_at[:19].replace("T", " "), s.to_state, _who(s), s.reason) for s in steps]
+        console.print(render.table(_STEPS, rows))
+
+    return view
+
+
+def _who(step: Transition) -> str:
+    """The label, and the principal that was authenticated where they differ."""
+    return step.actor if step.principal in (step.actor, f"os:{step.actor}") else f"{step.actor} ({step.principal})"
+
+
+def moved(experiment: Experiment, watched: bool, settings: Settings) -> View:
+    def view(console: Console) -> None:
+        marked = " (unsigned)" if experiment.state == State.APPROVED and settings.approval == "unsigned" else ""
+        render.say(console, f"Experiment {experiment.id} is {experiment.state}{marked}.")
+        commit = experiment.revert_commit_sha if experiment.state == State.REVERTED else experiment.apply_commit_sha
+        if commit and experiment.state in (State.LIVE, State.REVERTED):
+            render.say(console, f"Commit {commit}")
+        if hint := _after(experiment, watched, settings):
+            render.say(console, hint, "dim")
+
+    return view
+
+
+def _after(experiment: Experiment, watched: bool, settings: Settings) -> str | None:
+    if experiment.state != State.APPROVED:
+        return next_step(experiment)
+    if not watched:
+        return "No daemon is running, so it is not applied yet. Start one: hermes ratchet daemon"
+    if not settings.auto_apply:
+        return f"auto_apply is off; apply it by hand: hermes ratchet apply {experiment.id}"
+    return "The daemon applies it within a moment."

@@ -1,0 +1,200 @@
+"""The commands that run the machine: status, pause, resume, jobs, audit, daemon."""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Console
+
+from .. import clock
+from ..evaluation import jobs as queue
+from ..installation import overview
+from ..installation.overview import DaemonState, Overview, ProfileOverview
+from ..ratchet import audit, controls
+from ..ratchet.audit import Verdict
+from ..routes.rows import ExperimentRow, JobRow
+from . import experiment_views as views
+from . import render, session
+from .exits import Exit
+from .output import Answer
+from .plain import visible
+from .render import Column
+
+_PROFILES = (
+    Column("profile"),
+    Column("state", 8),
+    Column("change in flight", takes_rest=True),
+    Column("evaluation", 10),
+    Column("proposals"),
+    Column("scenarios"),
+)
+_JOBS = (
+    Column("#"),
+    Column("experiment"),
+    Column("profile"),
+    Column("state", 8),
+    Column("runs"),
+    Column("created", 9),
+    Column("note", takes_rest=True),
+)
+_BREAKS = (Column("transition"), Column("problem", takes_rest=True))
+
+
+def status(args: Namespace) -> Answer:
+    with session.opened() as context:
+        found = overview.look(context, args.target)
+    return Answer(_document(found), lambda console: _show(console, found))
+
+
+def _document(found: Overview) -> dict[str, Any]:
+    return {
+        "approval": found.approval,
+        "auto_apply": found.auto_apply,
+        "daemon": {"alive": found.daemon.alive, "heartbeat_at": found.daemon.heartbeat_at, "pid": found.daemon.pid},
+        "jobs": {"queued": found.jobs_queued, "running": found.jobs_running},
+        "profiles": [_profile_document(one) for one in found.profiles],
+    }
+
+
+def _profile_document(one: ProfileOverview) -> dict[str, Any]:
+    return {
+        "profile": one.profile,
+        "profile_root": str(one.home),
+        "state": one.standing,
+        "paused": bool(one.control.paused),
+        "paused_by": one.control.paused_by,
+        "in_flight": asdict(ExperimentRow.of(one.in_flight)) if one.in_flight else None,
+        "evaluation": "measured" if one.measured else "unmeasured",
+        "latest_baseline_score": one.baseline_score,
+        "experiment_counts": one.experiment_counts,
+        "scenario_counts": one.scenario_counts,
+        "failures": one.control.failures,
+        "last_error": one.control.last_error,
+        "retry_at": one.control.retry_at,
+    }
+
+
+def _show(console: Console, found: Overview) -> None:
+    render.say(console, f"approval  {_approval(found)}", "yellow" if found.approval == "unsigned" else "")
+    render.say(console, f"daemon    {_daemon(found.daemon)}", "" if found.daemon.alive else "red")
+    render.say(console, f"jobs      {found.jobs_queued} queued, {found.jobs_running} running")
+    console.print()
+    console.print(render.table(_PROFILES, [_row(one) for one in found.profiles]))
+    for one in found.profiles:
+        for trouble in _troubles(one):
+            render.say(console, trouble, "yellow")
+
+
+def _approval(found: Overview) -> str:
+    if found.approval == "unsigned":
+        return "UNSIGNED: whoever runs the command, or opens the dashboard, approves"
+    return "signed: nobody can approve yet, for there are no reviewer keys"
+
+
+def _daemon(daemon: DaemonState) -> str:
+    heard = f"last heard of {render.ago(daemon.heartbeat_at)}" if daemon.heartbeat_at else "never started"
+    if daemon.alive:
+        return f"alive, {heard}"
+    return f"silent, {heard}: nothing is applied, watched or taken back"
+
+
+def _row(one: ProfileOverview) -> tuple[object, ...]:
+    flight, scenarios = one.in_flight, one.scenario_counts
+    score = render.percent(one.baseline_score)
+    return (
+        one.profile,
+        one.standing,
+        f"{flight.id}: {flight.target_relpath}, {_progress(one)}" if flight else None,
+        f"baseline {score}" if one.measured else "unmeasured",
+        one.experiment_counts["proposed"],
+        f"{scenarios['train']} + {scenarios['holdout']} held out" if scenarios["holdout"] else scenarios["train"],
+    )
+
+
+def _progress(one: ProfileOverview) -> str:
+    flight = one.in_flight
+    if flight is None or flight.state != "live":
+        return "to be applied"
+    counted = f"{flight.live_sessions_observed}/{flight.live_sessions_target}"
+    return f"{flight.live_verdict}, {counted}" if flight.live_verdict else counted
+
+
+def _troubles(one: ProfileOverview) -> list[str]:
+    said = []
+    if one.control.paused:
+        said.append(f"{one.profile}: paused by {one.control.paused_by} {render.ago(one.control.paused_at)}")
+    if one.backing_off:
+        until = (one.control.retry_at or "")[:19].replace("T", " ")
+        said.append(
+            f"{one.profile}: failed {one.control.failures} times, next try {until} UTC: {one.control.last_error}"
+        )
+    if one.in_flight and one.in_flight.manual_conflict_detected:
+        said.append(f"{one.profile}: {one.in_flight.target_relpath} was edited by hand; see show {one.in_flight.id}")
+    return said
+
+
+def pause(args: Namespace) -> Answer:
+    with session.opened() as context:
+        done = controls.pause(context, session.target(args.target), session.actor())
+    text = f"Profile {done.profile} is paused. A live change that fails is still taken back."
+    return Answer({"ok": True, "profile": done.profile, "paused": True}, views.sentence(text))
+
+
+def resume(args: Namespace) -> Answer:
+    with session.opened() as context:
+        done = controls.resume(context, session.target(args.target), session.actor())
+    text = f"Profile {done.profile} goes on."
+    return Answer({"ok": True, "profile": done.profile, "paused": False}, views.sentence(text))
+
+
+def jobs(args: Namespace) -> Answer:
+    with session.opened() as context:
+        if args.cancel:
+            done = queue.cancel(context, args.cancel, session.actor())
+            asked = " It ends at its next step." if done.is_open else ""
+            return Answer({"job": asdict(JobRow.of(done))}, views.sentence(f"Job {done.id} is {done.state}.{asked}"))
+        found = queue.list_jobs(context, args.state, args.limit)
+    return Answer({"jobs": [asdict(JobRow.of(job)) for job in found]}, lambda console: _job_list(console, found))
+
+
+def _job_list(console: Console, found: list[queue.Job]) -> None:
+    if not found:
+        render.say(console, "No jobs.")
+        return
+    rows = [
+        (j.id, j.experiment_id, j.profile, j.state, f"{j.done}/{j.total or '?'}", render.ago(j.created_at), j.error)
+        for j in found
+    ]
+    console.print(render.table(_JOBS, rows))
+
+
+def audit_verify(_: Namespace) -> Answer:
+    with session.opened() as context:
+        found = audit.verify(context.store)
+    return Answer(asdict(found), lambda console: _audit(console, found), Exit.OK if found.ok else Exit.FAILED)
+
+
+def _audit(console: Console, found: Verdict) -> None:
+    if found.ok:
+        render.say(console, f"The audit chain is whole: {found.checked} transitions.", "green")
+        if found.head:
+            render.say(console, f"head {found.head}")
+        return
+    render.say(console, f"The audit chain is BROKEN ({found.checked} transitions checked):", "red")
+    console.print(render.table(_BREAKS, [(b.transition_id, b.problem) for b in found.breaks]))
+
+
+def _log_line(text: str) -> None:
+    print(f"{clock.now():%Y-%m-%d %H:%M:%S} {visible(text)}", file=sys.stderr, flush=True)
+
+
+def daemon(args: Namespace) -> Answer:
+    """Blocks until the daemon is stopped, or for one round."""
+    from .. import daemon as clockwork
+
+    with session.opened() as context:
+        code = clockwork.run(context, once=args.once, say=_log_line)
+    return Answer({"ok": code == 0, "exit_code": code}, lambda _: None, Exit(code))

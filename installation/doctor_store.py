@@ -1,0 +1,92 @@
+"""The doctor's look at the database and at who watches: schema, damage, the daemon, its service, stuck profiles."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .. import _db
+from ..migrations import to_head
+from ..ratchet.context import Context, open_context
+from ..schema import HEAD
+from . import overview, service_unit
+from .findings import Finding, note, ok, problem
+
+
+def database() -> Iterator[Finding]:
+    """Raises StoreUnavailable and its kinds, which the doctor reports; an old schema is left for a real command."""
+    path = _db.default_path()
+    if not path.exists():
+        yield problem("database", f"There is no database at {path} yet.", "hermes ratchet init")
+        return
+    found = _revision(path)
+    if found is not None and found < HEAD:
+        what = f"{path} is at schema {found}; this version needs {HEAD}."
+        yield problem("database", what, "hermes ratchet status (upgrades it and keeps a copy)")
+    else:
+        _db.open_store(path).close()
+        yield ok("database", f"{path} is sound, at schema {HEAD}.")
+
+
+def watching() -> Iterator[Finding]:
+    with_daemon = _opened()
+    if with_daemon is None:
+        return
+    try:
+        found = overview.look(with_daemon)
+    finally:
+        with_daemon.store.close()
+    yield _daemon(found.daemon)
+    for profile in found.profiles:
+        if profile.backing_off:
+            what = (
+                f"Profile '{profile.profile}' failed {profile.control.failures} times: {profile.control.last_error} "
+                f"The daemon tries again at {profile.control.retry_at}."
+            )
+            yield problem("backing_off", what, f"hermes ratchet status --target {profile.profile}")
+
+
+def service() -> Iterator[Finding]:
+    path = service_unit.unit_path()
+    if not path.exists():
+        return
+    started = re.search(r'^ExecStart="([^"]+)"', path.read_text(encoding="utf-8", errors="replace"), re.MULTILINE)
+    program = started[1].replace("$$", "$").replace("%%", "%") if started else ""
+    if Path(program).exists():
+        yield ok("service", f"The service is written in {path}.")
+    else:
+        yield problem(
+            "service", f"{path} starts {program or 'nothing'}, which is gone.", "hermes ratchet install-service"
+        )
+
+
+def _daemon(daemon: overview.DaemonState) -> Finding:
+    start = "hermes ratchet daemon (in a terminal of its own), or hermes ratchet install-service"
+    if daemon.working:
+        return ok("daemon", f"The daemon is at work (process {daemon.pid}).")
+    if daemon.heartbeat_at is None:
+        return problem("daemon", "No daemon was ever started: nothing is applied, watched or taken back.", start)
+    if daemon.alive:
+        return note("daemon", f"The daemon was last heard of at {daemon.heartbeat_at}.", start)
+    return problem("daemon", f"The daemon is silent; last heard of at {daemon.heartbeat_at}.", start)
+
+
+def _revision(path: Path) -> str | None:
+    store = _db.Store(path)
+    try:
+        with store.read() as tx:
+            return to_head.revision(tx, path)
+    finally:
+        store.close()
+
+
+def _opened() -> Context | None:
+    """The store at head, None when :func:`database` has found something to say about it."""
+    path = _db.default_path()
+    if not path.exists() or _revision(path) != HEAD:
+        return None
+    return open_context()
+
+
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (database, watching, service)

@@ -1,0 +1,106 @@
+"""The systemd user unit that keeps the daemon running."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import host
+from ..errors import Conflict, DiskFailed, Unavailable
+
+NAME = "hermes-ratchet.service"
+FOREGROUND = "hermes -p default ratchet daemon"
+_TEMPLATE = """\
+[Unit]
+Description=Hermes ratchet: applies approved changes, watches them, takes bad ones back
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart={command}
+{environment}
+WorkingDirectory=-{root}
+Restart=always
+RestartSec=10
+TimeoutStopSec=20
+UMask=0077
+
+[Install]
+WantedBy=default.target
+"""
+
+
+@dataclass(frozen=True)
+class ServiceUnit:
+    """A unit file: where it lies, what it says, whether it was written now, and the commands that use it."""
+
+    path: Path
+    text: str
+    changed: bool
+    commands: tuple[str, ...]
+
+
+def unit_path() -> Path:
+    """Where systemd looks for a user's units."""
+    configured = os.environ.get("XDG_CONFIG_HOME")
+    base = Path(configured) if configured else Path.home() / ".config"
+    return base / "systemd" / "user" / NAME
+
+
+def unit_text() -> str:
+    """The unit for this Python, this Hermes root and, when one is set, this database file."""
+    words = [sys.executable, "-P", "-m", "hermes_cli.main", "-p", "default", "ratchet", "daemon"]
+    variables = {"HERMES_HOME": str(host.root()), "RATCHET_DB": os.environ.get("RATCHET_DB")}
+    lines = [f"Environment={_quoted(f'{name}={value}')}" for name, value in variables.items() if value]
+    return _TEMPLATE.format(
+        command=" ".join(_quoted(word, in_command=True) for word in words),
+        environment="\n".join(lines),
+        root=str(host.root()).replace("%", "%%"),
+    )
+
+
+def install() -> ServiceUnit:
+    """Write the unit; nothing is started. Raises Unavailable without systemd, Conflict for somebody else's unit."""
+    if sys.platform == "darwin":
+        raise Unavailable(
+            "A launchd service is not written yet. Run the daemon in a terminal of its own instead: " + FOREGROUND
+        )
+    if not shutil.which("systemctl"):
+        raise Unavailable(f"There is no systemd here. Run the daemon under your own supervisor: {FOREGROUND}")
+    path, text = unit_path(), unit_text()
+    found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
+    if found is not None and f"HERMES_HOME={host.root()}".replace("%", "%%") not in found:
+        raise Conflict(f"{path} serves another Hermes home. Remove it first, or keep that one.", path=str(path))
+    if found != text:
+        _write(path, text)
+    return ServiceUnit(path, text, found != text, start_commands())
+
+
+def start_commands() -> tuple[str, ...]:
+    """What to type to start the service now and at every boot."""
+    return (
+        "systemctl --user daemon-reload",
+        f"systemctl --user enable --now {NAME}",
+        "loginctl enable-linger",
+    )
+
+
+def stop_command() -> str:
+    """What to type to stop the service for good."""
+    return f"systemctl --user disable --now {NAME}"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise DiskFailed(f"{path} cannot be written: {error}.") from error
+
+
+def _quoted(word: str, *, in_command: bool = False) -> str:
+    """A word as systemd.syntax(7) and systemd.service(5) want it: quoted, ``%`` and, in a command, ``$`` doubled."""
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
+    return f'"{escaped.replace("$", "$$") if in_command else escaped}"'

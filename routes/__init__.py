@@ -1,0 +1,1 @@
+"""The HTTP routes behind the dashboard page: each parses, calls a service and shapes its answer."""

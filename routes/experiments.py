@@ -1,0 +1,187 @@
+"""Routes about experiments: list, propose, decide, apply, take back, evaluate, and what happened."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel
+
+from ..errors import BadInput, UnknownProfile
+from ..evaluation import jobs, reports
+from ..ratchet import apply as applying
+from ..ratchet import approval, experiments, live_window
+from ..ratchet.audit import Transition
+from ..ratchet.states import State
+from ..ratchet.unified_diff import apply_diff
+from .answers import ERRORS, RatchetRoute
+from .asking import ApproveBody, Identifier, Labelled, NewExperiment, Opened, Principal, ReasonBody, RevertBody
+from .rows import EvalRunRow, ExperimentRow, ScenarioResultRow
+
+router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["experiments"])
+
+
+class ExperimentList(BaseModel):
+    """A page of experiments, newest first; ``next_before`` asks for the next one."""
+
+    experiments: list[ExperimentRow]
+    next_before: int | None
+
+
+class ExperimentProposed(BaseModel):
+    experiment_id: int
+
+
+class Approved(BaseModel):
+    ok: Literal[True] = True
+    state: Literal["approved"] = "approved"
+
+
+class Rejected(BaseModel):
+    ok: Literal[True] = True
+    state: Literal["rejected"] = "rejected"
+
+
+class Applied(BaseModel):
+    ok: Literal[True] = True
+    state: Literal["live"] = "live"
+    apply_commit_sha: str | None
+
+
+class Verified(BaseModel):
+    ok: Literal[True] = True
+    state: Literal["verified"] = "verified"
+
+
+class Reverted(BaseModel):
+    ok: Literal[True] = True
+    state: Literal["reverted"] = "reverted"
+
+
+class EvaluationQueued(BaseModel):
+    job_id: int
+    state: str
+
+
+class ExperimentHistory(BaseModel):
+    """Everything that happened to one experiment, each list oldest first."""
+
+    experiment: ExperimentRow
+    transitions: list[Transition]
+    eval_runs: list[EvalRunRow]
+    scenario_results: list[ScenarioResultRow]
+
+
+@router.get("/experiments")
+def list_experiments(
+    context: Opened,
+    profile: str | None = None,
+    state: State | None = None,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+) -> ExperimentList:
+    """The experiments, newest first."""
+    found = experiments.list_experiments(context, profile=profile, state=state, limit=limit, before=before)
+    if profile is not None and not found:
+        context.home(profile)  # a misspelt name must not look like an empty list
+    following = found[-1].id if len(found) == limit else None
+    return ExperimentList(experiments=[ExperimentRow.of(one) for one in found], next_before=following)
+
+
+@router.post("/experiments", status_code=201)
+def propose(context: Opened, body: NewExperiment, principal: Principal) -> ExperimentProposed:
+    """Propose one small change to today's file; its evaluation is queued."""
+    try:
+        base = experiments.current_file(context, body.profile, body.file)
+    except UnknownProfile as error:  # named in a body it is a mistake of the request, not a missing resource
+        raise BadInput(error.message, profile=body.profile) from None
+    made = experiments.propose(
+        context,
+        body.profile,
+        body.file,
+        _candidate(body, base.content),
+        body.rationale,
+        body.by(principal),
+        base_sha256=base.sha256,
+    )
+    return ExperimentProposed(experiment_id=made.id)
+
+
+def _candidate(body: NewExperiment, base: bytes | None) -> bytes:
+    if body.content is not None and body.diff is None:
+        return body.content.encode("utf-8")
+    if body.diff is not None and body.content is None:
+        return apply_diff(base, body.diff.encode("utf-8"))
+    raise BadInput("A proposal has either the whole new content or a diff. Send one of the two.")
+
+
+@router.get("/experiments/{experiment_id}")
+def get_experiment(context: Opened, experiment_id: Identifier) -> ExperimentRow:
+    """One experiment."""
+    return ExperimentRow.of(experiments.get(context, experiment_id))
+
+
+@router.get("/experiments/{experiment_id}/history")
+def history(context: Opened, experiment_id: Identifier) -> ExperimentHistory:
+    """One experiment with its transitions, evaluation runs and results."""
+    found = experiments.get(context, experiment_id)
+    return ExperimentHistory(
+        experiment=ExperimentRow.of(found),
+        transitions=experiments.transitions(context, experiment_id),
+        eval_runs=[EvalRunRow.of(row) for row in reports.eval_runs(context, experiment_id)],
+        scenario_results=[ScenarioResultRow.of(row) for row in reports.results(context, experiment_id)],
+    )
+
+
+@router.post("/experiments/{experiment_id}/approve")
+def approve(
+    context: Opened, experiment_id: Identifier, principal: Principal, body: ApproveBody | None = None
+) -> Approved:
+    """Let a measured change go live; in unsigned mode only, until there are reviewer keys."""
+    asked = body or ApproveBody()
+    approval.approve(context, experiment_id, asked.by(principal), override_reason=asked.override_reason)
+    return Approved()
+
+
+@router.post("/experiments/{experiment_id}/reject")
+def reject(
+    context: Opened, experiment_id: Identifier, principal: Principal, body: ReasonBody | None = None
+) -> Rejected:
+    """Refuse a proposal, or withdraw an approval."""
+    asked = body or ReasonBody()
+    experiments.reject(context, experiment_id, asked.by(principal), asked.reason)
+    return Rejected()
+
+
+@router.post("/experiments/{experiment_id}/apply")
+def apply(context: Opened, experiment_id: Identifier, principal: Principal, body: Labelled | None = None) -> Applied:
+    """Put an approved change into its file, as one commit; repeated, the same answer."""
+    done = applying.apply(context, experiment_id, (body or Labelled()).by(principal))
+    return Applied(apply_commit_sha=done.apply_commit_sha)
+
+
+@router.post("/experiments/{experiment_id}/verify")
+def verify(context: Opened, experiment_id: Identifier, principal: Principal, body: Labelled | None = None) -> Verified:
+    """Keep a live change, if its window allows it."""
+    live_window.verify(context, experiment_id, (body or Labelled()).by(principal))
+    return Verified()
+
+
+@router.post("/experiments/{experiment_id}/revert")
+def revert(
+    context: Opened, experiment_id: Identifier, principal: Principal, body: RevertBody | None = None
+) -> Reverted:
+    """Take a live or verified change back, to the exact bytes from before."""
+    asked = body or RevertBody()
+    reason = asked.reason or "taken back in the dashboard"
+    applying.revert(context, experiment_id, asked.by(principal), reason, force=asked.force)
+    return Reverted()
+
+
+@router.post("/experiments/{experiment_id}/evaluate", status_code=202)
+def evaluate(
+    context: Opened, experiment_id: Identifier, principal: Principal, body: Labelled | None = None
+) -> EvaluationQueued:
+    """Queue an evaluation; the daemon runs it."""
+    job = jobs.queue_evaluation(context, experiment_id, (body or Labelled()).by(principal))
+    return EvaluationQueued(job_id=job.id, state=job.state)

@@ -1,0 +1,105 @@
+"""Routes about a profile: its figures, pausing it, resuming it; and the proposer, once there is one."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from .. import host
+from ..installation import overview
+from ..ratchet import controls
+from .answers import ERRORS, RatchetRoute
+from .asking import Labelled, Opened, Principal, ProposeBody
+
+router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["profiles"])
+
+NO_PROPOSER = "The proposer is not there yet. Propose a change by hand: hermes ratchet new --help"
+
+
+class ScenarioCounts(BaseModel):
+    train: int
+    holdout: int
+
+
+class ExperimentCounts(BaseModel):
+    proposed: int
+    approved: int
+    live: int
+    verified: int
+    reverted: int
+    rejected: int
+
+
+class ProfileFigures(BaseModel):
+    """Scores and times are null before there was any; model names while nobody chose one."""
+
+    profile: str
+    paused: bool
+    configured: bool
+    target_relpath: str
+    profile_root: str
+    proposer_model: str | None
+    judge_model: str | None
+    live_sessions_target: int
+    scenario_counts: ScenarioCounts
+    experiment_counts: ExperimentCounts
+    latest_baseline_score: float | None
+    last_collection_at: str | None
+    last_proposal_at: str | None
+    last_verification_at: str | None
+
+
+class ProfilePaused(BaseModel):
+    ok: Literal[True] = True
+    profile: str
+    paused: bool
+
+
+class ProposalSkipped(BaseModel):
+    skipped: Literal[True] = True
+    reason: str
+
+
+@router.get("/profiles/{profile}")
+def get_profile(context: Opened, profile: str) -> ProfileFigures:
+    """One profile with its figures."""
+    (found,) = overview.look(context, profile).profiles
+    return ProfileFigures(
+        profile=found.profile,
+        paused=bool(found.control.paused),
+        configured=host.plugin_enabled(found.home),
+        target_relpath="SOUL.md",
+        profile_root=str(found.home),
+        proposer_model=None,
+        judge_model=None,
+        live_sessions_target=context.settings.window.n,
+        scenario_counts=ScenarioCounts(**found.scenario_counts),
+        experiment_counts=ExperimentCounts(**found.experiment_counts),
+        latest_baseline_score=found.baseline_score,
+        last_collection_at=found.last_collection_at,
+        last_proposal_at=found.last_proposal_at,
+        last_verification_at=found.last_verification_at,
+    )
+
+
+@router.post("/profiles/{profile}/pause")
+def pause(context: Opened, profile: str, principal: Principal, body: Labelled | None = None) -> ProfilePaused:
+    """Stop everything that changes this profile, except taking back a live change that failed."""
+    done = controls.pause(context, profile, (body or Labelled()).by(principal))
+    return ProfilePaused(profile=done.profile, paused=bool(done.paused))
+
+
+@router.post("/profiles/{profile}/resume")
+def resume(context: Opened, profile: str, principal: Principal, body: Labelled | None = None) -> ProfilePaused:
+    """Let changes go on."""
+    done = controls.resume(context, profile, (body or Labelled()).by(principal))
+    return ProfilePaused(profile=done.profile, paused=bool(done.paused))
+
+
+@router.post("/propose")
+def propose(context: Opened, body: ProposeBody) -> ProposalSkipped:
+    """Kept for the proposer: until there is one, every answer is that it was skipped, and why."""
+    context.home(body.profile)
+    return ProposalSkipped(reason=NO_PROPOSER)

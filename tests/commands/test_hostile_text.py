@@ -1,0 +1,79 @@
+"""Text that an agent wrote can neither move the cursor, nor hide, nor pass for our own words on a terminal."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from karpathy_self_improve.commands.plain import one_line, visible
+
+ESCAPE, BELL, RIGHT_TO_LEFT, ZERO_WIDTH, TAG = "\x1b[2J\x1b[31m", "\x07", "\u202e", "\u200b", "\U000e0041"
+HOSTILE = f"{ESCAPE}[bold red]approved[/]{BELL}{RIGHT_TO_LEFT}{ZERO_WIDTH}{TAG} :warning: \x9b31m"
+DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+
+
+@pytest.fixture
+def planted(ratchet: Any, unsigned: Path) -> None:
+    """The hostile text as a rationale, in a file, as a reason, as an override and as a scenario's input."""
+    (unsigned / "SOUL.md").write_text(f"# Soul\n\nBe brief.\n{HOSTILE}\n", encoding="utf-8")
+    ratchet("new", "--replace", "Be brief.", f"Be {HOSTILE} brief.", "--why", HOSTILE)
+    ratchet("approve", "1", "--override", HOSTILE)
+    ratchet("new", "--target", "coder", "--replace", "hello", "good day", "--why", HOSTILE)
+    ratchet("reject", "2", "--reason", HOSTILE)
+    checks = '[{"type": "must_contain", "value": "\\u001b[31m"}]'
+    assert ratchet("scenario", "add", "--name", "planted", "--input", HOSTILE, "--checks", checks).code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("list",),
+        ("show", "1"),
+        ("show", "2"),
+        ("diff", "1"),
+        ("history", "1"),
+        ("history", "2"),
+        ("live", "1"),
+        ("status",),
+        ("scenario", "list"),
+        ("scenario", "show", "1"),
+        ("jobs",),
+    ],
+    ids=" ".join,
+)
+def test_no_screen_passes_control_characters_on(ratchet: Any, planted: None, words: tuple[str, ...]) -> None:
+    done = ratchet(*words)
+    assert done.code == 0
+    assert not DANGEROUS.search(done.out), repr(done.out)
+    as_json = ratchet(*words, "--json")
+    assert as_json.out.isascii()
+    assert not DANGEROUS.search(as_json.out)
+
+
+def test_what_was_hidden_is_named_and_markup_is_plain_text(ratchet: Any, planted: None) -> None:
+    shown = ratchet("show", "1").out
+    for name in ("\u27e8U+001B\u27e9[2J", "\u27e8U+202E\u27e9", "\u27e8U+200B\u27e9", "\u27e8U+E0041\u27e9"):
+        assert name in shown
+    assert "[bold red]approved[/]" in shown
+    assert ":warning:" in shown
+
+
+@pytest.mark.parametrize("words", [("status", "--target", HOSTILE), (HOSTILE,), ("show", HOSTILE)])
+def test_an_error_that_quotes_is_safe_too(ratchet: Any, home: Path, words: tuple[str, ...]) -> None:
+    done = ratchet(*words)
+    assert done.code == 2
+    assert not DANGEROUS.search(done.err)
+
+
+def test_no_table_is_wider_than_80_columns(ratchet: Any, planted: None) -> None:
+    ratchet("new", "--target", "coder", "--replace", "hello", "good day", "--why", "w" * 300)
+    for words in (("list",), ("status",), ("jobs",), ("history", "1"), ("scenario", "list")):
+        assert max(map(len, ratchet(*words).out.splitlines())) <= 80, words
+
+
+def test_a_lone_surrogate_can_be_printed() -> None:
+    assert visible("a\udc80b") == "a\u27e8U+DC80\u27e9b"
+    assert one_line("a\n\tb\r\n" + "c" * 10, 8) == "a b\u27e8U+0\u2026"
