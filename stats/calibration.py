@@ -11,6 +11,7 @@ from functools import lru_cache
 from math import comb, exp, isqrt, lgamma, log, pi, sin, sqrt
 from typing import NamedTuple
 
+from .creep import Anchor
 from .fisher import mid_p
 from .jeffreys import noninferiority
 
@@ -74,12 +75,14 @@ class Decision:
     noninferiority: float | None
 
 
-def judge(plan: WindowPlan, c: float, s0: int, outcomes: Sequence[bool]) -> Decision:
+def judge(plan: WindowPlan, c: float, s0: int, outcomes: Sequence[bool], *, anchor: Anchor | None = None) -> Decision:
     """What the plan says after ``outcomes`` (True = success, oldest first) and ``s0`` baseline successes.
 
+    Taking back compares with the baseline, verification with the ``anchor``, which is the baseline unless given.
     A boundary crossed once stays crossed, and verified stays verified: a longer list with the same beginning never
     changes a verdict that was reached. Raises ValueError unless 0 <= s0 <= plan.n0.
     """
+    reference = anchor or Anchor(s0, plan.n0)
     successes, looks, probability = 0, [], None
     for n, outcome in enumerate(outcomes[: plan.n_max], start=1):
         successes += outcome
@@ -89,7 +92,7 @@ def judge(plan: WindowPlan, c: float, s0: int, outcomes: Sequence[bool]) -> Deci
         if looks[-1] <= c:
             return Decision(Verdict.REVERTED, n, successes, tuple(looks), n, probability)
         if n in (plan.n, plan.n_max):
-            probability = noninferiority(s0, plan.n0, successes, n, plan.margin)
+            probability = noninferiority(reference.successes, reference.sessions, successes, n, plan.margin)
             if probability >= plan.confidence:
                 return Decision(Verdict.VERIFIED, n, successes, tuple(looks), None, probability)
     seen = min(len(outcomes), plan.n_max)
@@ -112,16 +115,20 @@ def false_revert_rate(plan: WindowPlan, c: float) -> float:
     return _crossing_rate(_Looks(plan.n0, plan.n_min, plan.n_max), c)
 
 
-def operating_characteristics(plan: WindowPlan, c: float, p0: float, p1: float) -> OperatingCharacteristics:
+def operating_characteristics(
+    plan: WindowPlan, c: float, p0: float, p1: float, *, anchor: Anchor | None = None
+) -> OperatingCharacteristics:
     """How the plan ends when the success rate is ``p0`` before and ``p1`` after the change, sessions independent.
 
+    With an ``anchor``, given its counts; without one the baseline, still to be drawn, is its own anchor.
     Raises ValueError unless both are probabilities and 0 <= c <= 1/2.
     """
     if not (0 <= p0 <= 1 and 0 <= p1 <= 1):
         raise ValueError(f"success rates are probabilities, not {p0} and {p1}")
     boundary = _boundary(_Looks(plan.n0, plan.n_min, plan.n_max), c)
     baseline = _binomial(plan.n0, p0)
-    ends = [_ends(plan, s0, boundary[s0], baseline[s0], p1) for s0 in range(plan.n0 + 1)]
+    references = [anchor or Anchor(s0, plan.n0) for s0 in range(plan.n0 + 1)]
+    ends = [_ends(plan, references[s0], boundary[s0], baseline[s0], p1) for s0 in range(plan.n0 + 1)]
     return OperatingCharacteristics(*(sum(column) for column in zip(*ends, strict=True)))
 
 
@@ -133,8 +140,10 @@ class _Looks(NamedTuple):
     n_max: int
 
 
-def _ends(plan: WindowPlan, s0: int, crossing: Sequence[int], weight: float, p1: float) -> tuple[float, float, float]:
-    """Mass that ends reverted, verified and inconclusive, out of the ``weight`` of seeing ``s0`` baseline successes."""
+def _ends(
+    plan: WindowPlan, anchor: Anchor, crossing: Sequence[int], weight: float, p1: float
+) -> tuple[float, float, float]:
+    """Mass that ends reverted, verified and inconclusive, out of the ``weight`` of one baseline and its boundary."""
     reverted = verified = 0.0
     row = [weight]
     for n in range(1, plan.n_max + 1):
@@ -144,15 +153,19 @@ def _ends(plan: WindowPlan, s0: int, crossing: Sequence[int], weight: float, p1:
             reverted += sum(row[:lost])
             row[:lost] = [0.0] * lost
         if n in (plan.n, plan.n_max):
-            enough = _enough_to_verify(plan, s0, n)
+            enough = _enough_to_verify(plan, anchor, n)
             verified += sum(row[enough:])
             row[enough:] = [0.0] * len(row[enough:])
     return reverted, verified, sum(row)
 
 
-def _enough_to_verify(plan: WindowPlan, s0: int, n: int) -> int:
+def _enough_to_verify(plan: WindowPlan, anchor: Anchor, n: int) -> int:
     """The fewest successes in ``n`` live sessions that verify; ``n`` + 1 when none do. More successes always help."""
-    return bisect_left(range(n + 1), plan.confidence, key=lambda s: noninferiority(s0, plan.n0, s, n, plan.margin))
+
+    def probability(s: int) -> float:
+        return noninferiority(anchor.successes, anchor.sessions, s, n, plan.margin)
+
+    return bisect_left(range(n + 1), plan.confidence, key=probability)
 
 
 def _boundary(looks: _Looks, c: float) -> list[list[int]]:
