@@ -134,7 +134,7 @@ def throw_away_home(base_url: str, *, keep: bool = False) -> Iterator[DemoHome]:
     for profile in PROFILES:
         place = home.home(profile.name)
         (place / "plugins").mkdir(parents=True)
-        (place / "plugins" / PLUGIN).symlink_to(PACKAGE_ROOT, target_is_directory=True)
+        (place / "plugins" / PLUGIN).symlink_to(PACKAGE_ROOT, target_is_directory=True)  # the dashboard needs it
         (place / "SOUL.md").write_text(profile.soul, encoding="utf-8")
         (place / "config.yaml").write_text(config, encoding="utf-8")
     os.environ.update(home.environment)

@@ -20,8 +20,8 @@ from .scripted_model import ScriptedModel
 from .show import Show
 
 _BATCH = 4
-_EVALUATION_PATIENCE_S = 240.0
-_STEP_PATIENCE_S = 30.0
+_EVALUATION_PATIENCE_S = 600.0
+_STEP_PATIENCE_S = 120.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ def run(show: Show, *, headless: bool, keep: bool) -> dict[str, Any]:
         context = open_context()
         stack.callback(context.store.close)
         show.opening(home, model.base_url)
+        show.command("hermes ratchet init --approval unsigned")
+        processes.ratchet(home, "init", "--approval", "unsigned")
         with show.step(f"{BASELINE_SESSIONS} real agent sessions in each of two profiles, as a baseline"):
             for profile in PROFILES:
                 processes.talk(home, profile, 0, BASELINE_SESSIONS)

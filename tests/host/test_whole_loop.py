@@ -19,7 +19,7 @@ def test_good_change_is_verified_and_bad_change_is_taken_back(tmp_path: Path) ->
         env={**os.environ, "HOME": str(real_home), "HERMES_HOME": "", "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=900,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
