@@ -27,6 +27,7 @@ from .actor import Actor
 from .containment import checked_relpath
 from .context import Context
 from .experiments import Experiment
+from .git_history import Place
 from .guarded_file import FileVersion, read_file
 from .journal import Kind, Operation, Plan
 from .states import State
@@ -48,8 +49,9 @@ def apply(context: Context, experiment_id: int, actor: Actor, *, unwatched: bool
         if experiment.state == State.LIVE:
             return experiment
         _check_may_apply(context, experiment, unwatched)
-        plan = _apply_plan(context, experiment, actor, unwatched)
-        operation.carry_out(context, plan, _message(context, experiment, plan), record)
+        place = git_history.find_place(context.home(profile), context.data, profile)
+        plan = _apply_plan(context, experiment, actor, unwatched, place)
+        operation.carry_out(context, plan, place, _message(context, experiment, plan), record)
     return experiments.get(context, experiment_id)
 
 
@@ -69,8 +71,9 @@ def revert(context: Context, experiment_id: int, actor: Actor, reason: str, *, f
             return experiment
         _check_may_revert(context, experiment)
         plan = _revert_plan(context, experiment, actor, reason)
+        place = git_history.find_place(context.home(profile), context.data, profile)
         try:
-            operation.carry_out(context, plan, _message(context, experiment, plan), record)
+            operation.carry_out(context, plan, place, _message(context, experiment, plan), record)
         except FileDrifted:
             _mark_conflict(context, experiment)
             raise
@@ -142,7 +145,7 @@ def _check_may_revert(context: Context, experiment: Experiment) -> None:
             controls.check_not_paused(tx, experiment.profile)
 
 
-def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatched: bool) -> Plan:
+def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatched: bool, place: Place) -> Plan:
     target = _target(context, experiment)
     found = _read(context, experiment, target)
     if found.sha256 != experiment.base_sha256:
@@ -151,7 +154,7 @@ def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatche
             "kept. Reject this one and propose again on today's file.",
             experiment_id=experiment.id,
         )
-    dirty = _is_dirty(context, experiment, target, found)
+    dirty = _is_dirty(place, target, found)
     with context.store.write() as tx:
         tx.exec_driver_sql(
             "UPDATE experiments SET dirty_before_apply = ?, live_sessions_target = ? WHERE id = ?",
@@ -160,7 +163,6 @@ def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatche
     reason = "applied without a daemon watching (--unwatched)" if unwatched else "applied"
     return Plan(
         experiment.id,
-        experiment.state,
         experiment.profile,
         Kind.APPLY,
         target,
@@ -187,7 +189,6 @@ def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason:
         prior = tx.execute(newest).one()
     return Plan(
         experiment.id,
-        experiment.state,
         experiment.profile,
         Kind.REVERT,
         target,
@@ -215,11 +216,10 @@ def _is_as_applied(context: Context, experiment: Experiment, target: PurePosixPa
         return False
 
 
-def _is_dirty(context: Context, experiment: Experiment, target: PurePosixPath, found: FileVersion) -> bool:
+def _is_dirty(place: Place, target: PurePosixPath, found: FileVersion) -> bool:
     """Whether the file holds edits that the user has not committed; our commit will then contain them too."""
-    repository = git_history.find_repository(context.home(experiment.profile), context.data, experiment.profile)
-    entry = git_index.entry_at(repository, git_history.check_ready(repository).commit, target)
-    return (entry.blob if entry else None) != git_history.blob_id(repository, found.content)
+    entry = git_index.entry_at(place.repository, place.head.commit, target)
+    return (entry.blob if entry else None) != git_history.blob_id(place.repository, found.content)
 
 
 def _keep_snapshot(tx: Connection, done: Operation) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+from .._db import driver
+from ..errors import StoreCorrupt
+
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
@@ -19,17 +22,24 @@ def keep(tx: Connection, content: bytes | None) -> str | None:
     name = digest(content)
     if name is None or content is None:
         return None
-    known = tx.exec_driver_sql("SELECT 1 FROM blobs WHERE sha256 = ?", (name,)).one_or_none()
+    known = driver(tx).execute("SELECT 1 FROM blobs WHERE sha256 = ?", (name,)).fetchone()
     if known is None:
-        tx.exec_driver_sql("INSERT INTO blobs (sha256, size, content) VALUES (?, ?, ?)", (name, len(content), content))
+        driver(tx).execute("INSERT INTO blobs (sha256, size, content) VALUES (?, ?, ?)", (name, len(content), content))
     return name
 
 
 def load(tx: Connection, name: str | None) -> bytes | None:
-    """The content stored under ``name``; None stands for a file that does not exist. Raises LookupError."""
+    """The content stored under ``name``; None stands for a file that does not exist.
+
+    Raises StoreCorrupt when it is gone or is not what the name says: nothing else may ever reach a file.
+    """
     if name is None:
         return None
-    row = tx.exec_driver_sql("SELECT content FROM blobs WHERE sha256 = ?", (name,)).one_or_none()
-    if row is None:
-        raise LookupError(f"no stored content {name}")
-    return bytes(row[0])
+    row = driver(tx).execute("SELECT content FROM blobs WHERE sha256 = ?", (name,)).fetchone()
+    content = bytes(row[0]) if row else None
+    if digest(content) != name:
+        raise StoreCorrupt(
+            f"The stored content {name[:12]} is {'changed' if row else 'gone'}; nothing was written. Somebody edited "
+            "the database: look at 'hermes ratchet audit verify', then reject this change and propose it again."
+        )
+    return content

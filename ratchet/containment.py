@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
 
 from pathspec import GitIgnoreSpec
@@ -43,7 +44,7 @@ def checked_relpath(home: Path, text: str, limits: ChangeLimits) -> PurePosixPat
         raise PathRefused(f"'{relpath}' is hidden; only plain files can be changed.")
     if folded[0] == _MEMORY:
         _check_memory(home, relpath, limits)
-    elif not GitIgnoreSpec.from_lines(map(_anchored, limits.allowed_files)).match_file(str(relpath)):
+    elif not GitIgnoreSpec.from_lines(_anchored(limits.allowed_files)).match_file(str(relpath)):
         raise PathRefused(
             f"'{relpath}' is not on the list of files a change may touch ({', '.join(limits.allowed_files)}). "
             "The operator can extend changes.allowed_files in config.yaml."
@@ -79,8 +80,13 @@ def _check_memory(home: Path, relpath: PurePosixPath, limits: ChangeLimits) -> N
         )
 
 
-def _anchored(pattern: str) -> str:
-    """A pattern is meant from the profile's home; ``!`` in front takes files off the list again."""
-    plain = pattern.removeprefix("!")
-    sign = "!" if plain != pattern else ""
-    return f"{sign}/{plain.removeprefix('/')}"
+def _anchored(patterns: Iterable[str]) -> Iterator[str]:
+    """Patterns are meant from the profile's home; ``!`` in front takes files off the list again."""
+    for pattern in patterns:
+        plain = pattern.removeprefix("!").removeprefix("/")
+        if pattern.startswith("!"):
+            yield f"!/{plain}"
+            continue
+        yield f"/{plain}"
+        if not plain.endswith(("/", "**")):
+            yield f"!/{plain}/"  # a pattern for files does not mean everything in a folder of such a name

@@ -35,6 +35,14 @@ class Head:
     commit: str | None
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where the next commit of a profile goes."""
+
+    repository: Repository
+    head: Head
+
+
 def find_repository(home: Path, data: Path, profile: str) -> Repository:
     """The profile's own repository when its home is the top of one, else a bare one of ours, created when absent.
 
@@ -54,17 +62,15 @@ def repository_at(git_dir: Path, data: Path, profile: str) -> Repository:
     return Repository(git_dir, own=git_dir.resolve() != _bare_git_dir(data, profile).resolve())
 
 
+def find_place(home: Path, data: Path, profile: str) -> Place:
+    """Where the next commit goes, when one can be made now. Raises GitRefused, GitUnavailable."""
+    repository = find_repository(home, data, profile)
+    return Place(repository, check_ready(repository))
+
+
 def check_ready(repository: Repository) -> Head:
     """The branch to commit on. Raises GitRefused during a merge and the like or on a detached HEAD, GitUnavailable."""
-    for name, what in _UNFINISHED.items():
-        if (repository.git_dir / name).exists():
-            raise GitRefused(f"{repository.git_dir} is in the middle of {what}. Finish or abort it, then try again.")
-    named = git(repository, "symbolic-ref", "-q", "HEAD", check=False)
-    if named.returncode == 1:
-        raise GitRefused(f"{repository.git_dir} is on a detached HEAD. Check out a branch, then try again.")
-    if named.returncode != 0:
-        raise GitUnavailable(f"The repository {repository.git_dir} is broken: {complaint(named)} Repair it first.")
-    ref = line(named)
+    ref = _branch(repository)
     return Head(ref, _resolve(repository, ref))
 
 
@@ -103,13 +109,14 @@ def publish(
     head: Head,
     commit: str,
     relpath: PurePosixPath,
-    base_blob: str | None,
+    base: bytes | None,
     token: str,
 ) -> None:
     """Move the branch from ``head`` to ``commit``, by compare-and-swap, and bring the user's index entry along.
 
-    The user's index is locked meanwhile as git itself does it, so that no commit of theirs can fall between the two
-    and take our change back. Raises GitRefused when the branch moved or somebody else holds the index, GitUnavailable.
+    ``base`` is the file as it was before. The user's index is locked meanwhile as git itself does it, so that no
+    commit of theirs can fall between the two and take our change back. Raises GitRefused when the branch moved or
+    somebody else holds the index, GitUnavailable.
     """
     if not repository.own:
         _move_ref(repository, head, commit)
@@ -117,9 +124,9 @@ def publish(
         return
     with git_index.locked(repository, token):
         reached(Point.INDEX_LOCKED)
-        if check_ready(repository) != head:  # nobody can switch branches from here on
-            raise GitRefused(f"{head.ref} in {repository.git_dir} moved or was left just now. Try again.")
-        copy = git_index.updated(repository, head.commit, commit, relpath, base_blob, token)
+        if _branch(repository) != head.ref:  # nobody can switch branches from here on
+            raise GitRefused(f"{head.ref} in {repository.git_dir} was left just now. Try again.")
+        copy = git_index.updated(repository, head.commit, commit, relpath, blob_id(repository, base), token)
         reached(Point.INDEX_PREPARED)
         _move_ref(repository, head, commit)
         reached(Point.REF_MOVED)
@@ -132,7 +139,7 @@ def settle_index(
     parent: str | None,
     commit: str,
     relpath: PurePosixPath,
-    base_blob: str | None,
+    base: bytes | None,
     token: str,
 ) -> None:
     """After a kill: finish what :func:`publish` does to the user's index. Does nothing when that was done.
@@ -143,7 +150,7 @@ def settle_index(
         return
     with git_index.locked(repository, token):
         reached(Point.INDEX_LOCKED)
-        copy = git_index.updated(repository, parent, commit, relpath, base_blob, token)
+        copy = git_index.updated(repository, parent, commit, relpath, blob_id(repository, base), token)
         reached(Point.INDEX_PREPARED)
         git_index.install(repository, copy)
         reached(Point.INDEX_MOVED)
@@ -205,6 +212,18 @@ def _create_bare(git_dir: Path) -> None:
         fresh.rename(git_dir)
 
 
+def _branch(repository: Repository) -> str:
+    for name, what in _UNFINISHED.items():
+        if (repository.git_dir / name).exists():
+            raise GitRefused(f"{repository.git_dir} is in the middle of {what}. Finish or abort it, then try again.")
+    named = git(repository, "symbolic-ref", "-q", "HEAD", check=False)
+    if named.returncode == 1:
+        raise GitRefused(f"{repository.git_dir} is on a detached HEAD. Check out a branch, then try again.")
+    if named.returncode != 0:
+        raise GitUnavailable(f"The repository {repository.git_dir} is broken: {complaint(named)} Repair it first.")
+    return line(named)
+
+
 def _resolve(repository: Repository, ref: str) -> str | None:
     """The commit a ref is at; None when it has none yet. Raises GitUnavailable when it points at nothing readable."""
     found = git(repository, "rev-parse", "-q", "--verify", f"{ref}^{{commit}}", check=False)
@@ -228,10 +247,26 @@ def _matches(repository: Repository, commit: str | None, relpath: PurePosixPath,
 
 
 def _move_ref(repository: Repository, head: Head, commit: str) -> None:
-    old = head.commit or "0" * len(commit)
-    moved = git(repository, "update-ref", "-m", "ratchet", head.ref, commit, old, check=False)
+    step = ("update-ref", "-m", "ratchet", head.ref, commit, head.commit or "0" * len(commit))
+    moved = git(repository, *step, check=False)
+    if moved.returncode != 0 and _drop_stale_locks(repository):
+        moved = git(repository, *step, check=False)
     if moved.returncode != 0:
-        raise GitRefused(f"The branch {head.ref} moved meanwhile or is locked: {complaint(moved)} Try again.")
+        raise GitRefused(
+            f"The branch {head.ref} moved meanwhile or is locked: {complaint(moved)} If this names a lock file and no "
+            "git is running, delete that file; then try again."
+        )
+
+
+def _drop_stale_locks(repository: Repository) -> bool:
+    """In a repository of ours no other git is running now, so a lock was left by one that was killed with us."""
+    if repository.own:
+        return False
+    stale = [*repository.git_dir.glob("HEAD.lock"), *(repository.git_dir / "refs").rglob("*.lock")]
+    with writing(repository.git_dir):
+        for lock in stale:
+            lock.unlink(missing_ok=True)
+    return bool(stale)
 
 
 def _git_mode(mode: int | None) -> str:

@@ -10,7 +10,7 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -18,8 +18,8 @@ from ..errors import DiskFailed, FileDrifted, PathRefused
 from . import disk
 from .blobs import digest
 from .faults import Point, reached
+from .folders import walk
 
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _NO_FILE = {errno.ELOOP, errno.ENXIO, errno.ENODEV, errno.ENAMETOOLONG, errno.ENOTSUP, errno.EOPNOTSUPP}
 _DEFAULT_MODE = 0o644
@@ -143,7 +143,7 @@ class GuardedFile:
 
     def _check_folder(self) -> None:
         """The folder we hold must still be the one under the profile: it may have been moved or linked meanwhile."""
-        with _walk(self._home, self._relpath) as folder:
+        with walk(self._home, self._relpath) as folder:
             if folder is None or not os.path.samestat(os.fstat(folder), os.fstat(self._folder)):
                 raise PathRefused(f"The folder of {self._relpath} was replaced while it was being written. Try again.")
 
@@ -234,7 +234,7 @@ def open_guarded(home: Path, relpath: PurePosixPath, max_bytes: int) -> Iterator
 
     Every folder on the way is opened without following links. Raises PathRefused, DiskFailed.
     """
-    with _walk(home, relpath, create=True) as folder:
+    with walk(home, relpath, create=True) as folder:
         if folder is None:
             raise DiskFailed(f"The folder of {relpath} was removed while it was being opened. Try again.")
         yield GuardedFile(home, relpath, folder, max_bytes)
@@ -242,17 +242,8 @@ def open_guarded(home: Path, relpath: PurePosixPath, max_bytes: int) -> Iterator
 
 def read_file(home: Path, relpath: PurePosixPath, max_bytes: int) -> FileVersion:
     """What stands at a checked ``relpath``. Raises PathRefused, DiskFailed."""
-    with _walk(home, relpath) as folder:
+    with walk(home, relpath) as folder:
         return ABSENT if folder is None else _read(relpath.name, folder, relpath, max_bytes)
-
-
-def remove_empty_folders(home: Path, relpath: PurePosixPath) -> None:
-    """Remove the folders on the way to ``relpath`` that hold nothing, except the outermost one."""
-    with suppress(OSError, PathRefused):  # not empty, or no longer what it was: then it is not ours to remove
-        for parent in list(relpath.parents)[:-2]:
-            with _walk(home, parent) as above:
-                if above is not None:
-                    disk.remove_folder(parent.name, above)
 
 
 def _read(name: str, folder: int, relpath: PurePosixPath, max_bytes: int) -> FileVersion:
@@ -283,45 +274,3 @@ def _check_plain(facts: os.stat_result, relpath: PurePosixPath) -> None:
         raise PathRefused(f"{relpath} is not a regular file.")
     if facts.st_nlink > 1:
         raise PathRefused(f"{relpath} has {facts.st_nlink} hard links; a change would reach the others too.")
-
-
-@contextmanager
-def _walk(home: Path, relpath: PurePosixPath, *, create: bool = False) -> Iterator[int | None]:
-    """The descriptor of the folder that holds ``relpath``; None when it does not exist."""
-    try:
-        folder = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    except OSError as error:
-        raise PathRefused(f"The profile's home {home} cannot be opened: {error.strerror}.") from error
-    try:
-        for part in relpath.parts[:-1]:
-            if create:
-                _make_folder(part, folder, relpath)
-            inner = _enter(part, folder, relpath)
-            if inner is None:
-                yield None
-                return
-            os.close(folder)
-            folder = inner
-        yield folder
-    finally:
-        os.close(folder)
-
-
-def _enter(part: str, folder: int, relpath: PurePosixPath) -> int | None:
-    try:
-        return os.open(part, _FOLDER, dir_fd=folder)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise PathRefused(f"'{part}' on the way to {relpath} is a link or no folder: {error.strerror}.") from error
-
-
-def _make_folder(part: str, folder: int, relpath: PurePosixPath) -> None:
-    try:
-        disk.make_folder(part, folder)
-        disk.sync(folder)
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise DiskFailed(f"The folder '{part}' of {relpath} could not be created: {error.strerror}.") from error
-    reached(Point.FOLDER_MADE)

@@ -12,7 +12,6 @@ from sqlalchemy import insert, select
 
 from .. import clock, schema
 from .._db import as_record
-from ..errors import IllegalTransition, ProfileBusy
 from .actor import Actor
 
 if TYPE_CHECKING:
@@ -70,10 +69,9 @@ class Operation:
 
 @dataclass(frozen=True)
 class Plan:
-    """What an operation is going to do, decided under the profile lock for an experiment in ``state``."""
+    """What an operation is going to do, decided under the profile lock."""
 
     experiment_id: int
-    state: str
     profile: str
     kind: Kind
     relpath: PurePosixPath
@@ -85,11 +83,7 @@ class Plan:
 
 
 def begin(tx: Connection, plan: Plan, git_dir: str, ref: str, parent: str | None) -> Operation:
-    """Write the plan down. Only one operation of a profile can be open.
-
-    Raises IllegalTransition when the experiment is no longer in the state the plan was made for.
-    """
-    _check_state(tx, plan)
+    """Write the plan down. Only one operation of a profile can be open."""
     row = {
         "experiment_id": plan.experiment_id,
         "profile": plan.profile,
@@ -139,19 +133,6 @@ def close(tx: Connection, operation: Operation, phase: Phase, note: str = "") ->
     )
 
 
-def check_settled(tx: Connection, experiment_id: int) -> None:
-    """Whoever moves an experiment beside its file operation asks here first. Raises ProfileBusy while one is open."""
-    table = schema.file_operations
-    query = select(table.c.kind).where(table.c.experiment_id == experiment_id, table.c.finished_at.is_(None))
-    kind = tx.execute(query).scalar_one_or_none()
-    if kind is not None:
-        raise ProfileBusy(
-            f"The {kind} of experiment {experiment_id} is under way or was cut short. Try again in a moment; if this "
-            f"stays, run: hermes ratchet {kind} {experiment_id}",
-            experiment_id=experiment_id,
-        )
-
-
 def open_operations(tx: Connection, profile: str | None = None) -> list[Operation]:
     """Operations a killed process left behind."""
     table = schema.file_operations
@@ -159,14 +140,3 @@ def open_operations(tx: Connection, profile: str | None = None) -> list[Operatio
     if profile is not None:
         query = query.where(table.c.profile == profile)
     return [as_record(Operation, row) for row in tx.execute(query)]
-
-
-def _check_state(tx: Connection, plan: Plan) -> None:
-    table = schema.experiments
-    state = tx.execute(select(table.c.state).where(table.c.id == plan.experiment_id)).scalar_one()
-    if state != plan.state:
-        raise IllegalTransition(
-            f"Experiment {plan.experiment_id} became {state} at the same moment. Look again and retry.",
-            experiment_id=plan.experiment_id,
-            state=state,
-        )

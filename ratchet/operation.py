@@ -17,9 +17,10 @@ from ..errors import DiskFailed, GitRefused, RatchetError
 from . import blobs, events, git_history, git_index, journal
 from .context import Context
 from .faults import Point, reached
+from .folders import remove_empty_folders
 from .git_command import Repository
-from .git_history import Head
-from .guarded_file import NOT_PLAIN, FileVersion, GuardedFile, open_guarded, remove_empty_folders, temporary_name
+from .git_history import Head, Place
+from .guarded_file import NOT_PLAIN, FileVersion, GuardedFile, open_guarded, temporary_name
 from .journal import Operation, Phase, Plan
 
 if TYPE_CHECKING:
@@ -43,14 +44,13 @@ class _Work:
     new: bytes | None
 
 
-def carry_out(context: Context, plan: Plan, message: str, record: Recorder) -> None:
-    """Do what ``plan`` says, wholly or not at all; the caller holds the profile lock.
+def carry_out(context: Context, plan: Plan, place: Place, message: str, record: Recorder) -> None:
+    """Do what ``plan`` says, wholly or not at all; the caller holds the profile lock and just found the ``place``.
 
-    Raises FileDrifted, PathRefused, DiskFailed, GitRefused, GitUnavailable, IllegalTransition or StoreUnavailable.
+    Raises FileDrifted, PathRefused, DiskFailed, GitRefused, GitUnavailable or StoreUnavailable.
     The file is then what it was; when even putting it back failed, :func:`settle` does it later.
     """
-    repository = git_history.find_repository(context.home(plan.profile), context.data, plan.profile)
-    head = git_history.check_ready(repository)
+    repository, head = place.repository, place.head
     git_index.check_free(repository)
     with context.store.write() as tx:
         operation = journal.begin(tx, plan, str(repository.git_dir), head.ref, head.commit)
@@ -114,10 +114,10 @@ def _write(work: _Work, head: Head, message: str) -> str:
 
 def _publish(work: _Work, head: Head, commit: str, message: str) -> str:
     """Move the branch, made again on top of it when somebody else moved it meanwhile."""
-    operation, base_blob = work.operation, git_history.blob_id(work.repository, work.old)
+    operation = work.operation
     for attempt in range(_PUBLISH_TRIES):
         try:
-            git_history.publish(work.repository, head, commit, operation.path, base_blob, operation.token)
+            git_history.publish(work.repository, head, commit, operation.path, work.old, operation.token)
             break
         except GitRefused:
             moved = git_history.check_ready(work.repository)
@@ -159,8 +159,7 @@ def _complete_if_published(work: _Work, record: Recorder) -> bool:
     commit = noted.commit_sha
     if commit is None or not git_history.contains(work.repository, noted.ref, commit):
         return False
-    base_blob = git_history.blob_id(work.repository, work.old)
-    git_history.settle_index(work.repository, noted.parent_sha, commit, noted.path, base_blob, noted.token)
+    git_history.settle_index(work.repository, noted.parent_sha, commit, noted.path, work.old, noted.token)
     _finish(work, commit, record)
     return True
 

@@ -35,12 +35,10 @@ def apply_diff(base: bytes | None, diff: bytes) -> bytes:
             raise ChangeRefused(
                 f"The diff does not fit: line {position + 1} of the file is not {line!r}. Make it from today's file."
             )
-    end = start + len(hunk.removed)
-    if hunk.added and not hunk.added[-1].endswith(b"\n") and end < len(lines):
-        raise ChangeRefused(
-            "The diff ends the file without a newline, but the file goes on. Make it from today's file."
-        )
-    return b"".join([*lines[:start], *hunk.added, *lines[end:]])
+    result = [*lines[:start], *hunk.added, *lines[start + len(hunk.removed) :]]
+    if not all(line.endswith(b"\n") for line in result[:-1]):
+        raise ChangeRefused("The diff joins two lines where one has no newline at its end. Make it from today's file.")
+    return b"".join(result)
 
 
 def split_lines(content: bytes) -> list[bytes]:
