@@ -7,9 +7,11 @@ import fcntl
 import os
 import sqlite3
 import subprocess
+import tempfile
 import threading
 import time
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ from . import host
 from .errors import BadInput, RatchetError, StoreBehind, StoreCorrupt, StoreFull, StoreReadOnly, StoreUnavailable
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Engine, Row
+    from sqlalchemy import Connection, Engine, Row, Table
 
 _PATIENCE_S = 30.0
 _ANCHOR = b"%20d %20d %-64s\n"  # writes, id and hash of the newest transition; fixed width, overwritten in place
@@ -64,14 +66,30 @@ def default_path() -> Path:
 
 
 @lru_cache(maxsize=256)
-def _picker(record: type, columns: tuple[str, ...]) -> itemgetter[Any]:
-    fields: tuple[str, ...] = tuple(record.__dataclass_fields__)  # type: ignore[attr-defined]
+def _picker(record: type[Any], columns: tuple[str, ...]) -> itemgetter[Any]:
+    fields: tuple[str, ...] = tuple(record.__dataclass_fields__)
     return itemgetter(*[columns.index(name) for name in fields])
 
 
 def as_record(record: type[Record], row: Row[Any]) -> Record:
     """A frozen dataclass of two or more fields from a result row, which may have more columns than that."""
-    return record(*_picker(record, row._fields)(row))
+    kind: Any = record
+    return record(*_picker(kind, row._fields)(row))
+
+
+@lru_cache(maxsize=256)
+def _query(record: type[Any], table: str, rest: str) -> str:
+    fields: tuple[str, ...] = tuple(record.__dataclass_fields__)
+    return f"SELECT {', '.join(fields)} FROM {table} {rest}"
+
+
+def fetch(tx: Connection, record: type[Record], table: Table, rest: str = "", *values: object) -> list[Record]:
+    """Rows as frozen dataclasses whose fields are columns of ``table``; ``rest`` is SQL of ours, e.g. ``WHERE id = ?``.
+
+    For what every command and transition reads: many times faster than a built ``select``.
+    """
+    kind: Any = record
+    return [record(*row) for row in driver(tx).execute(_query(kind, table.name, rest), values)]
 
 
 def driver(tx: Connection) -> sqlite3.Connection:
@@ -96,6 +114,7 @@ class Store:
         self.path = path
         self._turnstile = Turnstile(path)
         self._engine = engine(path, query_only=True)
+        self._idle: deque[Connection] = deque()
         self._writer: Connection | None = None
         self._thread_lock = threading.Lock()
         self._pid = os.getpid()
@@ -107,21 +126,30 @@ class Store:
         self._check_process()
         with self.explained():
             self._check_same_file()
-            with self._engine.connect() as connection:
+            connection = self._idle.pop() if self._idle else self._engine.connect()
+            try:
                 driver(connection).execute("BEGIN")
                 yield connection
+            finally:
+                if _settled(connection):
+                    self._idle.append(connection)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A write transaction, committed when the block ends well. Raises StoreUnavailable and its kinds."""
         with self.alone(), self.explained():
+            self._check_same_file()
+            connection = self._writer or self._open_writer()
             try:
-                connection, written_before = self._begin()
+                connection.info.pop("audit_head", None)
+                raw = driver(connection)
+                raw.execute("BEGIN IMMEDIATE")
+                changes = raw.total_changes
                 yield connection
-                self._commit(connection, written_before)
-            except BaseException:
-                self._roll_back()
-                raise
+                if raw.total_changes != changes:
+                    self._commit(connection)
+            finally:
+                self._writer = connection if _settled(connection) else None
 
     @contextmanager
     def explained(self) -> Iterator[None]:
@@ -151,9 +179,10 @@ class Store:
     def close(self) -> None:
         """Release the file; the store cannot be used afterwards."""
         if os.getpid() == self._pid:
-            if self._writer:
-                self._writer.close()
-            self._engine.dispose()
+            for connection in filter(None, (self._writer, *self._idle)):
+                connection.close()
+            self._idle.clear()
+            self._writer = None
         self._turnstile.close()
 
     def anchor(self) -> Anchor:
@@ -188,43 +217,20 @@ class Store:
             return f"lost audited transitions it once held (number {anchor.head.id} is not there any more)"
         return f"lost {anchor.writes - counted} writes that it once held" if counted < anchor.writes else None
 
-    def _begin(self) -> tuple[Connection, int]:
-        self._check_same_file()
-        if self._writer is None:
-            self._writer = self._engine.connect()
-            driver(self._writer).execute("PRAGMA query_only=OFF")
-        self._writer.info.pop("audit_head", None)
-        raw = driver(self._writer)
-        raw.execute("BEGIN IMMEDIATE")
-        return self._writer, raw.total_changes
+    def _open_writer(self) -> Connection:
+        connection = self._engine.connect()
+        driver(connection).execute("PRAGMA query_only=OFF")
+        return connection
 
-    def _commit(self, connection: Connection, written_before: int) -> None:
-        raw = driver(connection)
-        if raw.total_changes == written_before:
-            self._roll_back()
-            return
+    def _commit(self, connection: Connection) -> None:
         head: AuditHead | None = connection.info.pop("audit_head", None)
-        [(writes,)] = raw.execute(_COUNT).fetchall()
-        raw.commit()
-        connection.commit()  # for SQLAlchemy's own bookkeeping
+        [(writes,)] = driver(connection).execute(_COUNT).fetchall()
+        driver(connection).commit()
         self._turnstile.drop_anchor(writes, head)
 
-    def _roll_back(self) -> None:
-        if self._writer is None:
-            return
-        try:
-            driver(self._writer).rollback()
-            self._writer.rollback()
-        except Exception:
-            self._writer.invalidate()
-            self._writer.close()
-            self._writer = None
-
     def _explain(self, error: BaseException) -> RatchetError | None:
-        from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeout
+        from sqlalchemy.exc import DBAPIError
 
-        if isinstance(error, PoolTimeout):
-            return StoreUnavailable(f"Too many requests read {self.path} at once. Try again in a moment.")
         cause = error.orig if isinstance(error, DBAPIError) else error
         return refusal(cause, self.path) if isinstance(cause, sqlite3.Error) else None
 
@@ -327,6 +333,17 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return facts.st_dev, facts.st_ino
 
 
+def _settled(connection: Connection) -> bool:
+    """End the transaction that is still open, if any; False, and the connection is closed, when that fails."""
+    try:
+        driver(connection).rollback()
+        connection.rollback()
+    except Exception:
+        connection.close()
+        return False
+    return True
+
+
 def audit_head(tx: Connection) -> AuditHead:
     """The newest link of the audit chain in this transaction."""
     row = driver(tx).execute(_HEAD).fetchone()
@@ -365,8 +382,9 @@ def keep_copy(path: Path, why: str) -> str:
         state = path.stat()
         folder = path.with_name(f"{path.name}.{why}-{state.st_mtime_ns}-{state.st_size}")
         if not folder.exists():
-            folder.mkdir(mode=0o700)
-            subprocess.run(["cp", "-p", *map(str, parts), str(folder)], check=True, capture_output=True)
+            partial = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", dir=folder.parent))
+            subprocess.run(["cp", "-p", *map(str, parts), str(partial)], check=True, capture_output=True)
+            partial.rename(folder)
     except (OSError, subprocess.CalledProcessError):  # a full or read-only disk: the refusal must still be heard
         return "No copy of it could be kept."
     return f"A copy is kept in {folder}."
@@ -375,14 +393,12 @@ def keep_copy(path: Path, why: str) -> str:
 def engine(path: Path, *, query_only: bool = False) -> Engine:
     """An SQLAlchemy engine on the file, with our pragmas; the journal mode is the file's own."""
     from sqlalchemy import create_engine, event
-    from sqlalchemy.pool import QueuePool
+    from sqlalchemy.pool import NullPool
 
     made = create_engine(
         "sqlite+pysqlite://",
         creator=lambda: sqlite3.connect(path, timeout=10.0, isolation_level=None, check_same_thread=False),
-        poolclass=QueuePool,
-        pool_size=4,
-        max_overflow=60,
+        poolclass=NullPool,
     )
 
     @event.listens_for(made, "connect")

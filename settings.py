@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -73,6 +73,61 @@ class DaemonSettings(_Section):
     )
 
 
+class HermesTarget(_Section):
+    """Somebody the host can write to."""
+
+    kind: Literal["hermes"]
+    target: str = Field(pattern=r"^[a-z][a-z0-9_]*(:[!-~]+)?$", max_length=300)
+
+
+class CommandTarget(_Section):
+    """A program of the operator's, started without a shell; the message is on its standard input."""
+
+    kind: Literal["command"]
+    argv: tuple[str, ...] = Field(min_length=1, max_length=50)
+
+
+class WebhookTarget(_Section):
+    """An address that takes a POST with JSON."""
+
+    kind: Literal["webhook"]
+    url: str = Field(max_length=2_000)
+
+
+NotifyTarget = Annotated[HermesTarget | CommandTarget | WebhookTarget, Field(discriminator="kind")]
+NotifyKind = Literal[
+    "experiment.reverted",
+    "window.inconclusive",
+    "file.conflict",
+    "file.external_change",
+    "daemon.failure",
+    "daemon.dead",
+]
+
+
+class NotifySettings(_Section):
+    """Who is told when something needs a person's eyes: ids, profile names and a link, never contents."""
+
+    targets: tuple[NotifyTarget, ...] = Field(
+        (),
+        max_length=10,
+        description="Who is told: {kind: hermes, target: telegram} (what `hermes send --to` takes), {kind: command, "
+        "argv: [...]} (no shell, message on stdin) or {kind: webhook, url: ...} (loopback, or see webhook_hosts).",
+    )
+    events: tuple[NotifyKind, ...] = Field(get_args(NotifyKind), description="Of what they are told.")
+    webhook_hosts: tuple[str, ...] = Field(
+        (), description="Host names a webhook may have, and private addresses or networks it may reach."
+    )
+    dashboard_url: str = Field(
+        "http://127.0.0.1:9119/self-improve",
+        pattern=r"^https?://[!-~]+$",
+        max_length=500,
+        description="Where the link in a message leads: the page as its reader reaches it.",
+    )
+    per_hour: int = Field(20, ge=1, le=1_000, description="Messages per target and hour; more become one summary.")
+    timeout_s: float = Field(15.0, gt=0, le=120, description="Seconds after which one delivery counts as failed.")
+
+
 class Settings(_Section):
     """Everything an operator can set. Defaults are safe: nobody approves until a reviewer or ``unsigned`` is set up."""
 
@@ -87,6 +142,7 @@ class Settings(_Section):
     evaluation: EvaluationSettings = EvaluationSettings()
     window: WindowSettings = WindowSettings()
     daemon: DaemonSettings = DaemonSettings()
+    notify: NotifySettings = NotifySettings()
 
 
 def parse_settings(raw: Mapping[str, Any] | None) -> Settings:

@@ -1,20 +1,25 @@
-"""Queued work: evaluations that run in the daemon or inline, survive a kill, can be cancelled and show progress."""
+"""Queued work: evaluations that run in the daemon or inline, survive a kill, can be cancelled and show progress.
+
+Jobs of a paused profile run like any other: a pause stops what changes a profile, and an evaluation changes none.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import os
-import socket
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-import psutil
 from sqlalchemy import insert, or_, select, update
 
 from .. import clock, schema
 from .._db import as_record
-from ..errors import BadInput, Conflict, UnknownJob
-from ..ratchet import events, experiments
+from ..errors import BadInput, Conflict, DiskFailed, RatchetError, UnknownJob
+from ..ratchet import approval, events, experiments
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
 
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
 
 _TABLE = schema.jobs
 _RETRY_AFTER = timedelta(seconds=20)
+_MAX_ERROR = 500
 MAX_ATTEMPTS = 3
 
 
@@ -65,7 +71,9 @@ def get_job(context: Context, job_id: int) -> Job:
 
 
 def list_jobs(context: Context, state: str | None = None, limit: int = 100) -> list[Job]:
-    """Newest first. Raises BadInput for an unknown state."""
+    """Newest first. Raises BadInput for an unknown state or a limit outside 1..1000."""
+    if not 1 <= limit <= 1000:
+        raise BadInput("limit must be between 1 and 1000.")
     if state is not None and state not in schema.control.JOB_STATES:
         raise BadInput(f"A job is one of {', '.join(schema.control.JOB_STATES)}.")
     query = select(_TABLE).order_by(_TABLE.c.id.desc()).limit(limit)
@@ -76,7 +84,10 @@ def list_jobs(context: Context, state: str | None = None, limit: int = 100) -> l
 
 
 def queue_evaluation(context: Context, experiment_id: int, actor: Actor) -> Job:
-    """Ask for an evaluation; one that is queued or running already is returned instead. Raises UnknownExperiment."""
+    """Ask for an evaluation; one that is queued or running already is returned instead.
+
+    Raises UnknownExperiment, Conflict for an experiment that is no proposal any more.
+    """
     with context.store.write() as tx:
         experiment = experiments.load(tx, experiment_id)
         if experiment.state != "proposed":
@@ -84,12 +95,11 @@ def queue_evaluation(context: Context, experiment_id: int, actor: Actor) -> Job:
                 f"Experiment {experiment_id} is {experiment.state}; only a proposal is evaluated.",
                 experiment_id=experiment_id,
             )
-        table = _TABLE
-        query = select(table).where(table.c.experiment_id == experiment_id, table.c.state.in_(("queued", "running")))
-        if row := tx.execute(query).first():
+        wanted = (_TABLE.c.state.in_(("queued", "running"))) & (_TABLE.c.cancel_requested == 0)
+        if row := tx.execute(select(_TABLE).where(_TABLE.c.experiment_id == experiment_id, wanted)).first():
             return as_record(Job, row)
         values = {"kind": "evaluate", "profile": experiment.profile, "experiment_id": experiment_id}
-        added = tx.execute(insert(table).values(**values, state="queued", created_at=clock.stamp()))
+        added = tx.execute(insert(_TABLE).values(**values, state="queued", created_at=clock.stamp()))
         job = load(tx, int(added.lastrowid))
         _set_status(tx, experiment_id, "queued")
         events.emit(tx, "job.queued", profile=job.profile, experiment_id=experiment_id, job_id=job.id, actor=actor.name)
@@ -97,39 +107,56 @@ def queue_evaluation(context: Context, experiment_id: int, actor: Actor) -> Job:
 
 
 def cancel(context: Context, job_id: int, actor: Actor) -> Job:
-    """Cancel a queued job at once, a running one at its next step; a finished one stays as it is. Raises UnknownJob."""
+    """Cancel a job that nobody runs at once, a running one at its next step; an ended one stays as it is.
+
+    Raises UnknownJob.
+    """
+    why = f"cancelled by {actor.name}"
     with context.store.write() as tx:
         job = load(tx, job_id)
-        if job.state == "queued":
-            finish(tx, job, "cancelled", f"cancelled by {actor.name}")
-            _set_status(tx, job.experiment_id, "unmeasured")
-        elif job.state == "running":
-            _change(tx, job_id, cancel_requested=1)
+        if job.state == "running" and _is_held(context, job_id):
+            _change(tx, job_id, cancel_requested=1, error=why)
+        elif job.is_open:
+            end_cancelled(tx, job, why)
         return load(tx, job_id)
 
 
-def claim(context: Context, job_id: int) -> Job:
-    """Take a queued job for this process. Raises UnknownJob, Conflict when somebody else has it or it has ended."""
-    with context.store.write() as tx:
-        job = load(tx, job_id)
-        if job.state == "running" and not _is_dead(job.owner):
-            raise Conflict(f"Job {job_id} is running already ({job.done} of {job.total or '?'}).", job_id=job_id)
-        if not job.is_open:
-            raise Conflict(f"Job {job_id} is {job.state}.", job_id=job_id)
-        started = job.started_at or clock.stamp()
-        _change(tx, job_id, state="running", owner=_me(), started_at=started, not_before=None)
-        _set_status(tx, job.experiment_id, "running")
-        return load(tx, job_id)
+@contextmanager
+def claimed(context: Context, job_id: int) -> Iterator[Job]:
+    """Hold a job while the block lasts: a queued one, or one whose process was killed.
+
+    What holds it is a file lock, which ends with the process however that dies, and of which one process has one at
+    most. Raises UnknownJob, Conflict when somebody else has the job or it has ended, DiskFailed.
+    """
+    with _lock(context, job_id) as ours:
+        with context.store.write() as tx:
+            job = _started(tx, load(tx, job_id), ours)
+        try:
+            yield job
+        finally:
+            with suppress(RatchetError, OSError):
+                if not get_job(context, job_id).is_open:  # nobody asks for this lock any more
+                    _lock_file(context, job_id).unlink(missing_ok=True)
 
 
-def next_due(context: Context) -> Job | None:
+def _started(tx: Connection, job: Job, ours: bool) -> Job:
+    if not job.is_open:
+        raise Conflict(f"Job {job.id} is {job.state}.", job_id=job.id)
+    if not ours:
+        raise Conflict(f"Job {job.id} is running already ({job.done} of {job.total or '?'}).", job_id=job.id)
+    started = job.started_at or clock.stamp()
+    _change(tx, job.id, state="running", owner=f"pid {os.getpid()}", started_at=started, not_before=None)
+    _set_status(tx, job.experiment_id, "running")
+    return load(tx, job.id)
+
+
+def next_due(context: Context, without: Collection[int] = ()) -> Job | None:
     """The oldest job that can be started now: a queued one, or one whose process is dead."""
-    table = _TABLE
-    due = or_(table.c.not_before.is_(None), table.c.not_before <= clock.stamp())
-    query = select(table).where(table.c.state.in_(("queued", "running")), due).order_by(table.c.id)
+    due = or_(_TABLE.c.not_before.is_(None), _TABLE.c.not_before <= clock.stamp())
+    query = select(_TABLE).where(_TABLE.c.state.in_(("queued", "running")), due).order_by(_TABLE.c.id)
     with context.store.read() as tx:
-        found = [as_record(Job, row) for row in tx.execute(query)]
-    return next((job for job in found if job.state == "queued" or _is_dead(job.owner)), None)
+        found = [job for row in tx.execute(query) if (job := as_record(Job, row)).id not in without]
+    return next((job for job in found if job.state == "queued" or not _is_held(context, job.id)), None)
 
 
 def show_progress(tx: Connection, job_id: int, done: int, total: int) -> None:
@@ -150,14 +177,36 @@ def retry_later(tx: Connection, job: Job, error: str) -> bool:
         _change(tx, job.id, attempts=attempts)
         return False
     not_before = clock.stamp(clock.now() + _RETRY_AFTER * attempts)
-    _change(tx, job.id, state="queued", owner=None, attempts=attempts, error=error, not_before=not_before, done=0)
+    _change(tx, job.id, state="queued", owner=None, attempts=attempts, error=error[:_MAX_ERROR], not_before=not_before)
     _set_status(tx, job.experiment_id, "queued")
     return True
 
 
-def finish(tx: Connection, job: Job, state: str, error: str | None = None) -> None:
-    """End a job, whatever came of it."""
-    _change(tx, job.id, state=state, error=error, finished_at=clock.stamp())
+def end_finished(tx: Connection, job: Job, note: str | None = None) -> None:
+    """End a job that did what it was for; the caller says on the experiment what came of it."""
+    _end(tx, job, "finished", note)
+
+
+def end_failed(tx: Connection, job: Job, error: str) -> None:
+    """Give up: the job and its experiment say so."""
+    _end(tx, job, "failed", error[:_MAX_ERROR])
+    _set_status(tx, job.experiment_id, "failed")
+
+
+def end_cancelled(tx: Connection, job: Job, why: str) -> None:
+    """End a job somebody did not want; what an earlier evaluation found still stands."""
+    _end(tx, job, "cancelled", why)
+    measured = approval.latest_report(tx, experiments.load(tx, job.experiment_id))
+    _set_status(tx, job.experiment_id, "finished" if measured else "unmeasured")
+
+
+def _end(tx: Connection, job: Job, state: str, error: str | None) -> None:
+    """Runs that are still open here have lost their job."""
+    moment = clock.stamp()
+    runs = schema.eval_runs
+    left = (runs.c.job_id == job.id) & (runs.c.state == "running")
+    tx.execute(update(runs).where(left).values(state="failed", finished_at=moment))
+    _change(tx, job.id, state=state, owner=None, error=error, finished_at=moment)
     events.emit(tx, f"job.{state}", profile=job.profile, experiment_id=job.experiment_id, job_id=job.id)
 
 
@@ -169,19 +218,34 @@ def _change(tx: Connection, job_id: int, **columns: object) -> None:
     tx.execute(update(_TABLE).where(_TABLE.c.id == job_id).values(**columns))
 
 
-def _me() -> str:
-    """This process, so that others can see whether it still runs: host, pid and start time."""
-    return f"{socket.gethostname()}:{os.getpid()}:{psutil.Process().create_time():.2f}"
+def _lock_file(context: Context, job_id: int) -> Path:
+    return context.data / "locks" / f"job-{job_id}.lock"
 
 
-def _is_dead(owner: str | None) -> bool:
-    """Whether the process that claimed a job has ended; one on another machine is taken to be alive."""
-    if owner is None:
-        return True
-    hostname, pid, started = owner.rsplit(":", 2)
-    if hostname != socket.gethostname():
-        return False
+@contextmanager
+def _lock(context: Context, job_id: int) -> Iterator[bool]:
+    """Try to lock a job for as long as the block lasts; False when somebody else has it. Raises DiskFailed."""
+    path = _lock_file(context, job_id)
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) > 1.0
-    except psutil.NoSuchProcess:
-        return True
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DiskFailed(f"The lock of job {job_id} cannot be opened: {error}.", job_id=job_id) from error
+    try:
+        yield _locked(fd)
+    finally:
+        os.close(fd)  # closing releases the lock
+
+
+def _locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_held(context: Context, job_id: int) -> bool:
+    """Whether some process, this one included, is at work on the job."""
+    with _lock(context, job_id) as ours:
+        return not ours

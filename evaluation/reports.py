@@ -63,8 +63,9 @@ def pass_rate(rows: Sequence[Mapping[str, Any]]) -> float | None:
 
 
 def score(compared: Sequence[ScenarioComparison], arm: Arm) -> float | None:
-    """The mean pass rate of an arm over the scenarios in which it has one."""
-    rates = [rate for c in compared if (rate := c.baseline if arm is Arm.BASELINE else c.candidate) is not None]
+    """The mean pass rate of an arm over the scenarios in which both arms have one: two scores that can be compared."""
+    pairs = [(c.baseline, c.candidate) for c in compared if c.baseline is not None and c.candidate is not None]
+    rates = [baseline if arm is Arm.BASELINE else candidate for baseline, candidate in pairs]
     return sum(rates) / len(rates) if rates else None
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import and_, insert, select, update
 
 from .. import clock, schema
 from ..ratchet.context import Context
@@ -19,6 +19,7 @@ from . import checks, jobs, reports
 from .checks import Outcome
 from .exposure import Arm
 from .jobs import Job
+from .reports import ScenarioComparison
 from .runner import AgentRun
 from .scenarios import Scenario, set_hash
 
@@ -67,6 +68,7 @@ def evaluator_hash() -> str:
 
 
 def store_result(evaluation: Evaluation, task: Task, run: AgentRun) -> None:
+    """Judge a run and keep what came of it; without a result, the reason takes its place."""
     judged = checks.evaluate(checks.parse_checks(task.scenario.checks), run)
     known = {Outcome.PASS: 1, Outcome.FAIL: 0}.get(judged.outcome) if judged.outcome else None
     row = {
@@ -101,34 +103,54 @@ def _transcript(run: AgentRun) -> str:
         "tools": [[call.name, call.arguments[:2_000], call.ok] for call in run.tool_trace],
         "session_id": run.session_id,
         "exit_reason": run.exit_reason,
+        "error": run.error,
     }
     return json.dumps(kept, ensure_ascii=False)
 
 
 def conclude(tx: Connection, evaluation: Evaluation) -> None:
-    """Write scores, report and baseline; without a single result, try again later or give up."""
+    """Write scores, report and baseline; without a scenario that has a result in both arms there is no measurement."""
     rows = _stored_results(tx, evaluation)
-    if not rows:
-        close_runs(tx, evaluation, "finished", {})
-        jobs.finish(tx, evaluation.job, "finished", "the profile has no scenarios")
-        update_experiment(tx, evaluation, evaluation_status="unmeasured")
-        return
-    by_arm = {arm: [row for row in rows if row["arm"] == arm] for arm in Arm}
     compared = reports.compare(rows)
-    if all(reports.pass_rate(results) is None for results in by_arm.values()):
-        reason = rows[0]["no_result_reason"]
-        close_runs(tx, evaluation, "failed", {})
-        if not jobs.retry_later(tx, jobs.load(tx, evaluation.job.id), reason):
-            fail(tx, evaluation.job, f"no run gave a result: {reason}")
+    if not evaluation.scenarios:
+        _end_unmeasured(tx, evaluation)
+    elif reports.verdict(compared) is reports.OfflineVerdict.NO_RESULT:
+        _end_without_result(tx, evaluation, rows)
+    else:
+        _end_measured(tx, evaluation, rows, compared)
+
+
+def _end_unmeasured(tx: Connection, evaluation: Evaluation) -> None:
+    _close_runs(tx, evaluation, "finished", {})
+    jobs.end_finished(tx, evaluation.job, "the profile has no scenarios")
+    _update_experiment(tx, evaluation, evaluation_status="unmeasured")
+
+
+def _end_without_result(tx: Connection, evaluation: Evaluation, rows: list[dict[str, Any]]) -> None:
+    """Try again later when something around the agent failed; anything else would end the same way again."""
+    _close_runs(tx, evaluation, "failed", {})
+    broken = [row["no_result_reason"] for row in rows if json.loads(row["transcript"])["error"] is not None]
+    if broken and jobs.retry_later(tx, evaluation.job, broken[0]):
         return
+    others = [row["no_result_reason"] for row in rows if row["pass_fail"] is None]
+    jobs.end_failed(tx, evaluation.job, f"no scenario gave a result in both arms: {[*broken, *others][0]}")
+
+
+def _end_measured(
+    tx: Connection, evaluation: Evaluation, rows: list[dict[str, Any]], compared: list[ScenarioComparison]
+) -> None:
     scores = {arm: reports.score(compared, arm) for arm in Arm}
-    costs = [row["cost_micro_usd"] for row in rows]
-    cost = sum(costs) if costs and None not in costs else None
-    close_runs(tx, evaluation, "finished", scores)
-    facts = {"runs": dict(evaluation.run_ids), "cost_micro_usd": cost, "evaluator_hash": evaluator_hash()}
+    cost = _total([row["cost_micro_usd"] for row in rows])
+    _close_runs(tx, evaluation, "finished", scores)
+    facts = {
+        "runs": dict(evaluation.run_ids),
+        "cost_micro_usd": cost,
+        "evaluator_hash": evaluator_hash(),
+        "scenario_set_hash": set_hash(evaluation.scenarios),
+    }
     reports.store(tx, evaluation.experiment, facts, rows)
     baseline_id = _keep_baseline(tx, evaluation, scores[Arm.BASELINE])
-    update_experiment(
+    _update_experiment(
         tx,
         evaluation,
         evaluation_status="finished",
@@ -138,7 +160,7 @@ def conclude(tx: Connection, evaluation: Evaluation) -> None:
         verdict=reports.verdict(compared).value,
         cost_micro_usd=cost,
     )
-    jobs.finish(tx, evaluation.job, "finished")
+    jobs.end_finished(tx, evaluation.job)
 
 
 def _stored_results(tx: Connection, evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -147,7 +169,7 @@ def _stored_results(tx: Connection, evaluation: Evaluation) -> list[dict[str, An
     return [dict(row._mapping) for row in tx.execute(query)]
 
 
-def close_runs(tx: Connection, evaluation: Evaluation, state: str, scores: Mapping[Arm, float | None]) -> None:
+def _close_runs(tx: Connection, evaluation: Evaluation, state: str, scores: Mapping[Arm, float | None]) -> None:
     rows = _stored_results(tx, evaluation)
     table = schema.eval_runs
     for arm in Arm:
@@ -187,44 +209,37 @@ def _keep_baseline(tx: Connection, evaluation: Evaluation, score: float | None) 
     return int(tx.execute(insert(schema.baselines).values(row)).lastrowid)
 
 
-def update_experiment(tx: Connection, evaluation: Evaluation, **columns: object) -> None:
+def _update_experiment(tx: Connection, evaluation: Evaluation, **columns: object) -> None:
     table = schema.experiments
     chosen = table.c.id == evaluation.experiment.id
     tx.execute(update(table).where(chosen).values(**columns, updated_at=clock.stamp()))
 
 
-def fail(tx: Connection, job: Job, error: str) -> None:
-    """Give up: the job and its experiment say so, and its runs are closed."""
-    runs, experiments_table = schema.eval_runs, schema.experiments
-    mine = (runs.c.job_id == job.id) & (runs.c.state == "running")
-    tx.execute(update(runs).where(mine).values(state="failed", finished_at=clock.stamp()))
-    jobs.finish(tx, job, "failed", error[:500])
-    chosen = experiments_table.c.id == job.experiment_id
-    tx.execute(update(experiments_table).where(chosen).values(evaluation_status="failed", updated_at=clock.stamp()))
-
-
-def open_runs(tx: Connection, job: Job, scenario_set: str) -> dict[str, int]:
-    """The runs that a killed attempt of this job left open, by arm; none when the scenarios changed since."""
-    table = schema.eval_runs
-    mine = (table.c.job_id == job.id) & (table.c.state == "running")
-    outdated = mine & (table.c.scenario_set_hash != scenario_set)
-    tx.execute(update(table).where(outdated).values(state="failed", finished_at=clock.stamp()))
-    query = select(table.c.arm, table.c.id).where(mine)
-    return {row.arm: row.id for row in tx.execute(query)}
-
-
-def new_runs(
-    tx: Connection, context: Context, job: Job, experiment: Experiment, scenarios: tuple[Scenario, ...]
+def runs_of(
+    tx: Connection, context: Context, job: Job, experiment: Experiment, scenarios: Sequence[Scenario]
 ) -> dict[str, int]:
+    """The runs of this job by arm: those a killed attempt left open, or new ones when what it measured has changed."""
+    measured = {
+        "scenario_set_hash": set_hash(scenarios),
+        "evaluator_hash": evaluator_hash(),
+        "repeats": context.settings.evaluation.repeats,
+    }
+    table = schema.eval_runs
+    left = (table.c.job_id == job.id) & (table.c.state == "running")
+    same = and_(*(table.c[name] == value for name, value in measured.items()))
+    tx.execute(update(table).where(left & ~same).values(state="failed", finished_at=clock.stamp()))
+    found = {row.arm: row.id for row in tx.execute(select(table.c.arm, table.c.id).where(left))}
+    return found or _new_runs(tx, job, experiment, measured)
+
+
+def _new_runs(tx: Connection, job: Job, experiment: Experiment, measured: Mapping[str, object]) -> dict[str, int]:
     files = {Arm.BASELINE: experiment.base_sha256, Arm.CANDIDATE: experiment.candidate_sha256}
     shared = {
+        **measured,
         "experiment_id": experiment.id,
         "job_id": job.id,
         "kind": "proposal",
         "split": "train",
-        "scenario_set_hash": set_hash(scenarios),
-        "evaluator_hash": evaluator_hash(),
-        "repeats": context.settings.evaluation.repeats,
         "isolation": ISOLATION,
         "state": "running",
         "created_at": clock.stamp(),

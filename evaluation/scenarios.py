@@ -13,10 +13,11 @@ from sqlalchemy import insert, select, update
 
 from .. import clock, schema
 from .._db import as_record
-from ..errors import BadInput, Conflict, UnknownScenario
+from ..errors import BadInput, Conflict, PathRefused, UnknownScenario
 from ..ratchet import events
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
+from ..ratchet.experiments import checked_text
 from ..ratchet.guarded_file import read_file
 from . import templates
 from .checks import parse_checks
@@ -24,7 +25,7 @@ from .checks import parse_checks
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_MAX_NAME, _MAX_INPUT = 200, 20_000
+_MAX_NAME, _MAX_INPUT, _MAX_CHECKS_TEXT = 200, 20_000, 200_000
 
 
 @dataclass(frozen=True)
@@ -126,8 +127,11 @@ def set_hash(scenarios: Sequence[Scenario]) -> str:
 
 
 def _soul(context: Context, profile: str) -> str | None:
-    limit = context.settings.changes.max_file_bytes
-    found = read_file(context.home(profile), PurePosixPath("SOUL.md"), limit)
+    """The text of SOUL.md; None without one, and for a link, which no evaluation follows either."""
+    try:
+        found = read_file(context.home(profile), PurePosixPath("SOUL.md"), context.settings.changes.max_file_bytes)
+    except PathRefused:
+        return None
     return None if found.content is None else found.content.decode("utf-8", "replace")
 
 
@@ -149,11 +153,10 @@ def _shown(scenario: Scenario) -> Scenario:
 def _validated(name: str, input_text: str, checks: Sequence[object] | str) -> dict[str, Any]:
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise BadInput(f"A scenario needs a name of 1 to {_MAX_NAME} printable characters.")
-    if len(input_text) > _MAX_INPUT:
-        raise BadInput(f"A scenario's input has at most {_MAX_INPUT} characters.")
-    parsed = parse_checks(checks)
-    listed = [check.model_dump(mode="json", exclude_defaults=False, by_alias=True) for check in parsed]
-    return {"name": name.strip(), "input": input_text, "checks": json.dumps(listed, ensure_ascii=False)}
+    asked = checked_text(input_text, "A scenario's input", _MAX_INPUT)
+    listed = [check.model_dump(mode="json") for check in parse_checks(checks)]
+    stored = checked_text(json.dumps(listed, ensure_ascii=False), "The checks together", _MAX_CHECKS_TEXT)
+    return {"name": name.strip(), "input": asked, "checks": stored}
 
 
 def _check_free(tx: Connection, profile: str, name: str) -> None:

@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from enum import Enum, auto
 
 from sqlalchemy import select
 
 from .. import schema
+from ..errors import Unavailable
 from ..ratchet import experiments
 from ..ratchet.context import Context
+from ..ratchet.states import State
 from . import agent_process, jobs, results
 from .exposure import Arm
 from .jobs import Job
 from .results import Evaluation, Task
 from .runner import AgentRun, RunRequest, run_agent_once
-from .scenarios import ensure_starters, set_hash, train_set
+from .scenarios import ensure_starters, train_set
 
 _POLL_S = 0.3
+_OUTAGE = 4
+"""When this many runs, the first ones, all fail around the agent, the others would too: each may cost minutes."""
 
 Progress = Callable[[Job], None]
+
+
+class _Ending(Enum):
+    """Why no further run is started."""
+
+    FINISHED = auto()
+    CANCELLED = auto()
+    STOPPED = auto()
 
 
 def run_job(
@@ -35,35 +48,24 @@ def run_job(
     """Run an evaluation to its end in this process, on ``executor`` or on threads that start processes.
 
     Finished results of an earlier, killed attempt are kept. ``stop`` puts the job back into the queue within a
-    moment. Raises UnknownJob, Conflict when it runs elsewhere.
+    moment. Raises UnknownJob, Conflict when it runs elsewhere or has ended, and what made it fail; a failure of the
+    database or the disk leaves the job in the queue to be tried again.
     """
-    job = jobs.claim(context, job_id)
-    asked = stop or threading.Event()
-    try:
-        ensure_starters(context, job.profile)
-        evaluation = _prepare(context, job)
-        outcome = _with_pool(evaluation, executor, progress or (lambda _: None), asked)
-    except Exception as error:
-        with context.store.write() as tx:
-            results.fail(tx, job, str(error))
-        raise
-    return _end(evaluation, outcome)
-
-
-def _with_pool(evaluation: Evaluation, executor: Executor | None, progress: Progress, stop: threading.Event) -> str:
-    """Run what is left; whatever interrupts it, no agent process stays behind and the job can go on later."""
-    workers = evaluation.context.settings.evaluation.workers
-    pool = executor or ThreadPoolExecutor(workers, thread_name_prefix=evaluation.group)
-    try:
-        return _run_all(evaluation, pool, progress, stop)
-    except KeyboardInterrupt:
-        with evaluation.context.store.write() as tx:
-            jobs.put_back(tx, evaluation.job)
-        raise
-    finally:
-        agent_process.terminate(evaluation.group)
-        if executor is None:
-            pool.shutdown(wait=True, cancel_futures=True)
+    with jobs.claimed(context, job_id) as job:
+        try:
+            ensure_starters(context, job.profile)
+            evaluation = _prepare(context, job)
+            ending = _with_pool(evaluation, executor, progress or (lambda _: None), stop or threading.Event())
+            return _end(evaluation, ending)
+        except KeyboardInterrupt:
+            with context.store.write() as tx:
+                jobs.put_back(tx, job)
+            raise
+        except Exception as error:
+            with context.store.write() as tx:
+                if not (isinstance(error, Unavailable) and jobs.retry_later(tx, job, str(error))):
+                    jobs.end_failed(tx, job, str(error))
+            raise
 
 
 def _prepare(context: Context, job: Job) -> Evaluation:
@@ -71,10 +73,58 @@ def _prepare(context: Context, job: Job) -> Evaluation:
     base, candidate = experiments.contents(context, experiment)
     with context.store.write() as tx:
         scenarios = tuple(train_set(tx, job.profile))
-        run_ids = results.open_runs(tx, job, set_hash(scenarios)) or results.new_runs(
-            tx, context, job, experiment, scenarios
-        )
+        run_ids = results.runs_of(tx, context, job, experiment, scenarios)
     return Evaluation(context, job, experiment, base, candidate, scenarios, run_ids)
+
+
+def _with_pool(evaluation: Evaluation, executor: Executor | None, progress: Progress, stop: threading.Event) -> _Ending:
+    """Run what is left; whatever interrupts it, no agent process stays behind."""
+    workers = evaluation.context.settings.evaluation.workers
+    pool = executor or ThreadPoolExecutor(workers, thread_name_prefix=evaluation.group)
+    running: dict[Future[AgentRun], Task] = {}
+    try:
+        return _run_all(evaluation, pool, running, progress, stop)
+    finally:
+        _end_runs(evaluation.group, running)
+        if executor is None:
+            pool.shutdown()
+
+
+def _run_all(
+    evaluation: Evaluation,
+    pool: Executor,
+    running: dict[Future[AgentRun], Task],
+    progress: Progress,
+    stop: threading.Event,
+) -> _Ending:
+    """Run what is left, ``running`` holding what is under way, until there is nothing more or somebody objects."""
+    settings = evaluation.context.settings.evaluation
+    total = len(evaluation.scenarios) * len(Arm) * settings.repeats
+    waiting = list(_tasks(evaluation))[::-1]
+    done, errors = total - len(waiting), 0
+    _report_progress(evaluation, done, total, progress)
+    while (ending := _asked_to_end(evaluation, stop)) is None:
+        while waiting and len(running) < settings.workers:
+            task = waiting.pop()
+            running[pool.submit(run_agent_once, _request(evaluation, task))] = task
+        if not running or errors == done >= _OUTAGE:
+            return _Ending.FINISHED
+        ready, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        for future in ready:
+            run = future.result()
+            results.store_result(evaluation, running.pop(future), run)
+            done, errors = done + 1, errors + (run.error is not None)
+        if ready:
+            _report_progress(evaluation, done, total, progress)
+    return ending
+
+
+def _end_runs(group: str, running: Iterable[Future[AgentRun]]) -> None:
+    """End what is under way; a run may begin in the very moment it is ended, so ask until none is left."""
+    left = {future for future in running if not future.cancel()}
+    while left:
+        agent_process.terminate(group)
+        _, left = wait(left, timeout=0.1)
 
 
 def _tasks(evaluation: Evaluation) -> Iterator[Task]:
@@ -92,32 +142,14 @@ def _tasks(evaluation: Evaluation) -> Iterator[Task]:
             yield task
 
 
-def _run_all(evaluation: Evaluation, pool: Executor, progress: Progress, stop: threading.Event) -> str:
-    """Run what is left. Returns "finished", "cancelled" or "stopped"."""
-    total = len(evaluation.scenarios) * len(Arm) * evaluation.context.settings.evaluation.repeats
-    waiting = list(_tasks(evaluation))[::-1]
-    done = total - len(waiting)
-    running: dict[Future[AgentRun], Task] = {}
-    width = evaluation.context.settings.evaluation.workers
-    _report_progress(evaluation, done, total, progress)
-    while waiting or running:
-        while waiting and len(running) < width:
-            task = waiting.pop()
-            running[pool.submit(run_agent_once, _request(evaluation, task))] = task
-        ready, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-        if ended := _asked_to_end(evaluation, stop):
-            return ended
-        for future in ready:
-            results.store_result(evaluation, running.pop(future), future.result())
-            done += 1
-            _report_progress(evaluation, done, total, progress)
-    return "finished"
-
-
-def _asked_to_end(evaluation: Evaluation, stop: threading.Event) -> str | None:
+def _asked_to_end(evaluation: Evaluation, stop: threading.Event) -> _Ending | None:
+    """A rejected proposal is not worth its evaluation; an approved one still is, for whoever looks at it later."""
     if stop.is_set():
-        return "stopped"
-    return "cancelled" if jobs.get_job(evaluation.context, evaluation.job.id).cancel_requested else None
+        return _Ending.STOPPED
+    with evaluation.context.store.read() as tx:
+        cancelled = jobs.load(tx, evaluation.job.id).cancel_requested
+        rejected = experiments.load(tx, evaluation.experiment.id).state == State.REJECTED
+    return _Ending.CANCELLED if cancelled or rejected else None
 
 
 def _report_progress(evaluation: Evaluation, done: int, total: int, progress: Progress) -> None:
@@ -143,15 +175,15 @@ def _request(evaluation: Evaluation, task: Task) -> RunRequest:
     )
 
 
-def _end(evaluation: Evaluation, outcome: str) -> Job:
-    job, context = evaluation.job, evaluation.context
-    with context.store.write() as tx:
-        if outcome == "stopped":
+def _end(evaluation: Evaluation, ending: _Ending) -> Job:
+    with evaluation.context.store.write() as tx:
+        job = jobs.load(tx, evaluation.job.id)
+        if ending is _Ending.STOPPED:
             jobs.put_back(tx, job)
-        elif outcome == "cancelled":
-            results.close_runs(tx, evaluation, "failed", {})
-            jobs.finish(tx, job, "cancelled", "cancelled")
-            results.update_experiment(tx, evaluation, evaluation_status="unmeasured")
+        elif ending is _Ending.CANCELLED:
+            jobs.end_cancelled(
+                tx, job, job.error if job.cancel_requested and job.error else "the proposal was rejected"
+            )
         else:
             results.conclude(tx, evaluation)
         return jobs.load(tx, job.id)

@@ -6,6 +6,7 @@ Signed approvals need a reviewer key, which this version does not have yet: unti
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -23,9 +24,10 @@ from .experiments import Experiment
 from .states import State
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import ColumnElement, Connection
 
 _VALID_FOR = timedelta(days=7)
+_MAX_REASON = 1_000
 
 
 @dataclass(frozen=True)
@@ -55,33 +57,35 @@ def approve(
     """Approve a proposal whose evaluation is finished, or one that is not with ``override_reason``.
 
     Raises ApprovalRefused (no reviewer set up, or asked from a chat or from an agent's tool shell), NotEvaluated,
-    ProfilePaused, IllegalTransition, ProfileInFlight.
+    ProfilePaused, IllegalTransition, ProfileInFlight, BadInput, SettingsInvalid for an impossible live window.
     """
     _check_may_approve(context, in_chat)
+    override = experiments.checked_text(override_reason or "", "A reason", _MAX_REASON).strip() or None
     experiment = experiments.get(context, experiment_id)
     plan = live_window.make_plan(context, experiment)
     with context.store.write() as tx:
         controls.check_not_paused(tx, experiment.profile)
-        report = latest_report(tx, experiment)
-        if report is None and not (override_reason or "").strip():
-            raise NotEvaluated(_not_evaluated(experiments.load(tx, experiment_id)), experiment_id=experiment_id)
-        moment = clock.stamp()
-        changes = {"approved_by": actor.name, "approved_at": moment}
-        reason = f"approved (unsigned){': ' + override_reason if override_reason else ''}"
+        changes = {"approved_by": actor.name, "approved_at": clock.stamp()}
+        reason = f"approved (unsigned){': ' + override if override else ''}"
         states.move(tx, experiment_id, State.APPROVED, actor, reason, changes)
+        report = latest_report(tx, experiment)
+        if report is None and override is None:  # nothing of this transaction stays
+            raise NotEvaluated(_not_evaluated(experiment), experiment_id=experiment_id)
         plan_sha256 = live_window.store_plan(tx, experiment, plan)
-        _insert(tx, experiment, actor, report, override_reason, plan_sha256)
-        return experiments.load(tx, experiment_id)
+        _insert(tx, experiment, actor, report, override, plan_sha256)
+        approved = experiments.load(tx, experiment_id)
+    controls.note_success(context, experiment.profile)  # the daemon need not wait out an earlier change's failures
+    return approved
 
 
 def check_valid(context: Context, experiment: Experiment) -> Approval:
     """The approval that lets ``experiment`` be applied, compared with what is stored now. Raises ApprovalVoid."""
     with context.store.read() as tx:
         found = latest(tx, experiment.id)
-        report = latest_report(tx, experiment)
+        if found is None:
+            raise ApprovalVoid("No approval is stored for this experiment. Reject it and propose again.")
+        measured = found.override_reason is not None or _is_report(tx, experiment, found.report_sha256)
         plan_sha256 = live_window.load_plan(tx, experiment.id).sha256
-    if found is None:
-        raise ApprovalVoid("No approval is stored for this experiment. Reject it and propose again.")
     bound = (found.profile, found.relpath, found.base_sha256, found.candidate_sha256, found.plan_sha256)
     today = (
         experiment.profile,
@@ -90,7 +94,6 @@ def check_valid(context: Context, experiment: Experiment) -> Approval:
         experiment.candidate_sha256,
         plan_sha256,
     )
-    measured = found.override_reason is not None or found.report_sha256 == report
     if bound != today or not measured or found.mode != context.settings.approval:
         raise ApprovalVoid(
             f"What was approved of experiment {experiment.id} is not what would be applied now. Reject it and "
@@ -113,16 +116,26 @@ def latest(tx: Connection, experiment_id: int) -> Approval | None:
 def latest_report(tx: Connection, experiment: Experiment) -> str | None:
     """The SHA-256 of the newest finished report on exactly these bytes; None when there is none."""
     table = schema.reports
-    query = (
-        select(table.c.sha256)
-        .where(table.c.experiment_id == experiment.id)
-        .where(table.c.base_sha256.is_not_distinct_from(experiment.base_sha256))
-        .where(table.c.candidate_sha256 == experiment.candidate_sha256)
-        .order_by(table.c.id.desc())
-        .limit(1)
-    )
+    query = select(table.c.sha256).where(_on_these_bytes(experiment)).order_by(table.c.id.desc()).limit(1)
     found = tx.execute(query).scalar_one_or_none()
     return None if found is None else str(found)
+
+
+def _is_report(tx: Connection, experiment: Experiment, sha256: str | None) -> bool:
+    """Whether a report on exactly these bytes is stored whose document still has this SHA-256; a newer one may be."""
+    table = schema.reports
+    query = select(table.c.document).where(_on_these_bytes(experiment), table.c.sha256 == sha256)
+    documents = tx.execute(query).scalars()
+    return any(hashlib.sha256(document.encode("utf-8")).hexdigest() == sha256 for document in documents)
+
+
+def _on_these_bytes(experiment: Experiment) -> ColumnElement[bool]:
+    table = schema.reports
+    return (
+        (table.c.experiment_id == experiment.id)
+        & table.c.base_sha256.is_not_distinct_from(experiment.base_sha256)
+        & (table.c.candidate_sha256 == experiment.candidate_sha256)
+    )
 
 
 def _check_may_approve(context: Context, in_chat: bool) -> None:
@@ -139,11 +152,11 @@ def _check_may_approve(context: Context, in_chat: bool) -> None:
 
 
 def _not_evaluated(experiment: Experiment) -> str:
-    return (
-        f"Experiment {experiment.id} has no finished evaluation of these bytes (evaluation: "
-        f"{experiment.evaluation_status}). Wait for it or run 'hermes ratchet evaluate {experiment.id}'; "
-        "to approve without one, give a reason with --override."
-    )
+    missing = f"Experiment {experiment.id} has no finished evaluation of these bytes"
+    otherwise = "to approve without one, give a reason with --override."
+    if experiment.evaluation_status in ("queued", "running"):
+        return f"{missing}: it is {experiment.evaluation_status}. Wait for it; {otherwise}"
+    return f"{missing} ({experiment.evaluation_status}). Run 'hermes ratchet evaluate {experiment.id}'; {otherwise}"
 
 
 def _insert(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-
-from sqlalchemy import select
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .. import schema
-from .._db import Store, as_record
+from .._db import Store, driver, fetch
+from ..schema.experiments import LEGAL_EDGES
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_STEPS = frozenset([(None, "proposed"), *LEGAL_EDGES])
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Break:
-    """One place where the chain and the rows do not agree."""
+    """One place where the chain and what belongs to it do not agree; 0 where no transition can be named."""
 
     transition_id: int
     problem: str
@@ -62,45 +64,65 @@ def link(
 ) -> str:
     """SHA-256 (hex) over the canonical JSON array of the arguments in this order."""
     fields = [previous_hash, experiment_id, from_state, to_state, actor, principal, reason, created_at]
-    return hashlib.sha256(json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode("utf-8")).hexdigest()
+    return hashlib.sha256(_encode(fields).encode("utf-8")).hexdigest()
 
 
 def history(tx: Connection, experiment_id: int) -> list[Transition]:
     """The steps of one experiment, oldest first."""
-    table = schema.transitions
-    rows = tx.execute(select(table).where(table.c.experiment_id == experiment_id).order_by(table.c.id))
-    return [as_record(Transition, row) for row in rows]
+    return fetch(tx, Transition, schema.transitions, "WHERE experiment_id = ? ORDER BY id", experiment_id)
 
 
 def verify(store: Store) -> Verdict:
-    """Recompute the chain from its first row, and compare each experiment's state with its newest transition."""
-    breaks: list[Break] = []
-    previous_hash, previous_id, checked = "", 0, 0
-    newest: dict[int, str] = {}
+    """Recompute the chain from its first row and compare it with all that refers to it.
+
+    That is: each experiment's state, the audit head in each approval, the anchor beside the database, and whether the
+    database still has the triggers that guard the rows.
+    """
+    anchor = store.anchor()  # first: while others write, an anchor read later may be ahead of the rows read here
+    chain = _Chain()
     with store.read() as tx:
-        for row in tx.execute(select(schema.transitions).order_by(schema.transitions.c.id)):
-            step = as_record(Transition, row)
-            breaks += _check(step, previous_hash, previous_id, newest.get(step.experiment_id))
-            newest[step.experiment_id] = step.to_state
-            previous_hash, previous_id, checked = step.hash, step.id, checked + 1
-        breaks += _check_states(tx, newest, previous_id)
-    anchor = store.anchor()
-    if anchor and anchor.id > previous_id:
-        breaks.append(Break(anchor.id, f"the chain ends at {previous_id} but once reached {anchor.id}"))
-    return Verdict(not breaks, checked, previous_hash, tuple(breaks))
+        for step in fetch(tx, Transition, schema.transitions, "ORDER BY id"):
+            chain.follow(step)
+        chain.breaks += _check_states(tx, chain) + _check_approvals(tx, chain) + _check_guards(tx)
+    chain.compare(anchor.head.id, anchor.head.hash, "this database")
+    return Verdict(not chain.breaks, len(chain.hashes), chain.last_hash, tuple(chain.breaks))
 
 
-def _check(step: Transition, previous_hash: str, previous_id: int, state: str | None) -> list[Break]:
-    found: list[Break] = []
-    if step.id != previous_id + 1:
-        found.append(Break(step.id, f"rows {previous_id + 1} to {step.id - 1} are missing"))
-    if step.previous_hash != previous_hash:
-        found.append(Break(step.id, "does not follow the row before it"))
-    if step.hash != _recomputed(step):
-        found.append(Break(step.id, "its contents were changed"))
-    if step.from_state != state:
-        found.append(Break(step.id, f"starts from {step.from_state} but experiment {step.experiment_id} was {state}"))
-    return found
+@dataclass
+class _Chain:
+    """What was read so far: the hash of each link by id, each experiment's newest state, and what does not fit."""
+
+    hashes: dict[int, str] = field(default_factory=dict)
+    states: dict[int, str] = field(default_factory=dict)
+    breaks: list[Break] = field(default_factory=list)
+    last_id: int = 0
+    last_hash: str = ""
+
+    def follow(self, step: Transition) -> None:
+        if step.id != self.last_id + 1:
+            self.note(step.id, f"rows {self.last_id + 1} to {step.id - 1} are missing")
+        if step.previous_hash != self.last_hash:
+            self.note(step.id, "does not follow the row before it")
+        if step.hash != _recomputed(step):
+            self.note(step.id, "its contents were changed")
+        state = self.states.get(step.experiment_id)
+        if step.from_state != state:
+            self.note(step.id, f"starts from {step.from_state} but experiment {step.experiment_id} was {state}")
+        if (step.from_state, step.to_state) not in _STEPS:
+            self.note(step.id, f"goes from {step.from_state} to {step.to_state}, which no experiment can")
+        self.hashes[step.id] = step.hash
+        self.states[step.experiment_id] = step.to_state
+        self.last_id, self.last_hash = step.id, step.hash
+
+    def compare(self, link_id: int, link_hash: str, what: str) -> None:
+        """Something outside the chain says that it once had this link."""
+        if link_id > self.last_id:
+            self.note(link_id, f"the chain ends at {self.last_id}, but {what} once reached {link_id}")
+        elif link_id and self.hashes.get(link_id) != link_hash:
+            self.note(link_id, f"is not the row that {what} once held")
+
+    def note(self, transition_id: int, problem: str) -> None:
+        self.breaks.append(Break(transition_id, problem))
 
 
 def _recomputed(step: Transition) -> str:
@@ -116,10 +138,30 @@ def _recomputed(step: Transition) -> str:
     )
 
 
-def _check_states(tx: Connection, newest: dict[int, str], last_id: int) -> list[Break]:
-    rows: Any = tx.execute(select(schema.experiments.c.id, schema.experiments.c.state))
+def _check_states(tx: Connection, chain: _Chain) -> list[Break]:
+    found: dict[int, str] = dict(driver(tx).execute("SELECT id, state FROM experiments").fetchall())
     return [
-        Break(last_id, f"experiment {row.id} is {row.state} but its last transition says {newest.get(row.id)}")
-        for row in rows
-        if newest.get(row.id) != row.state
+        Break(
+            chain.last_id, f"experiment {one} is {found.get(one)} but its last transition says {chain.states.get(one)}"
+        )
+        for one in sorted(found.keys() | chain.states.keys())
+        if found.get(one) != chain.states.get(one)
+    ]
+
+
+def _check_approvals(tx: Connection, chain: _Chain) -> list[Break]:
+    """Each approval names the chain's head of its moment as ``id hash``."""
+    compared = _Chain(chain.hashes, last_id=chain.last_id)
+    for approval_id, head in driver(tx).execute("SELECT id, audit_head FROM approvals ORDER BY id"):
+        link_id, _, link_hash = head.partition(" ")
+        compared.compare(int(link_id), link_hash, f"approval {approval_id}")
+    return compared.breaks
+
+
+def _check_guards(tx: Connection) -> list[Break]:
+    found = dict(driver(tx).execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall())
+    return [
+        Break(0, f"the guard {name} is gone or changed")
+        for name, ddl in schema.TRIGGERS.items()
+        if found.get(name) != ddl
     ]

@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from .. import clock, schema
-from .._db import as_record
+from .._db import driver, fetch
 from ..errors import ProfilePaused
 from . import events
 from .actor import Actor
@@ -36,9 +34,8 @@ class Control:
 
 def control(tx: Connection, profile: str) -> Control:
     """The switches of a profile; the defaults when nothing was ever set."""
-    table = schema.profile_controls
-    row = tx.execute(select(table).where(table.c.profile == profile)).one_or_none()
-    return Control(profile) if row is None else as_record(Control, row)
+    found = fetch(tx, Control, schema.profile_controls, "WHERE profile = ?", profile)
+    return found[0] if found else Control(profile)
 
 
 def get(context: Context, profile: str) -> Control:
@@ -99,6 +96,6 @@ def _set_paused(context: Context, profile: str, actor: Actor, *, paused: bool) -
 
 
 def _write(tx: Connection, profile: str, **columns: object) -> None:
-    tx.exec_driver_sql("INSERT INTO profile_controls (profile) VALUES (?) ON CONFLICT DO NOTHING", (profile,))
+    driver(tx).execute("INSERT INTO profile_controls (profile) VALUES (?) ON CONFLICT DO NOTHING", (profile,))
     table = schema.profile_controls
     tx.execute(table.update().where(table.c.profile == profile).values(**columns))

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .. import clock
+from .._db import driver
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection, Row
+    from sqlalchemy import Connection
 
 _INSERT = "INSERT INTO events (created_at, kind, profile, experiment_id, job_id, payload) VALUES (?, ?, ?, ?, ?, ?)"
 _SELECT = "SELECT id, created_at, kind, profile, experiment_id, job_id, payload FROM events"
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True)
@@ -38,24 +40,23 @@ def emit(
     **payload: object,
 ) -> None:
     """Append one event in the caller's transaction; ``payload`` must be JSON values."""
-    facts = json.dumps(payload, ensure_ascii=False) if payload else "{}"
-    tx.exec_driver_sql(_INSERT, (clock.stamp(), kind, profile, experiment_id, job_id, facts))
+    row = (clock.stamp(), kind, profile, experiment_id, job_id, _encode(payload))
+    driver(tx).execute(_INSERT, row)
 
 
 def since(tx: Connection, cursor: int = 0, limit: int = 200) -> list[Event]:
     """Events with an id above ``cursor``, oldest first."""
-    rows = tx.exec_driver_sql(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (cursor, limit))
+    rows = driver(tx).execute(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT ?", (cursor, limit))
     return [_read(row) for row in rows]
 
 
 def latest(tx: Connection, kind: str, profile: str | None = None, limit: int = 20) -> list[Event]:
     """The newest events of one kind, newest first."""
-    rows = tx.exec_driver_sql(
+    rows = driver(tx).execute(
         f"{_SELECT} WHERE kind = ? AND profile IS ? ORDER BY id DESC LIMIT ?", (kind, profile, limit)
     )
     return [_read(row) for row in rows]
 
 
-def _read(row: Row[Any]) -> Event:
-    facts = row._mapping
-    return Event(**{**facts, "payload": json.loads(facts["payload"])})
+def _read(row: tuple[Any, ...]) -> Event:
+    return Event(row[0], row[1], row[2], row[3], row[4], row[5], json.loads(row[6]))

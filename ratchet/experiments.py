@@ -10,8 +10,8 @@ from sqlalchemy import insert, select
 
 from .. import clock, schema
 from .._db import as_record
-from ..errors import BadInput, ChangeRefused, FileDrifted, UnknownExperiment
-from . import blobs, events, git_history, states
+from ..errors import BadInput, ChangeRefused, FileDrifted, ProfileBusy, UnknownExperiment
+from . import blobs, controls, events, git_history, journal, states
 from .actor import Actor
 from .atomic_change import Change, describe
 from .audit import Transition, history
@@ -137,11 +137,23 @@ def current_file(context: Context, profile: str, relpath: str) -> FileVersion:
 
 def replaced_text(base: bytes | None, old: str, new: str) -> bytes:
     """``base`` with the one occurrence of ``old`` replaced. Raises ChangeRefused when there is not exactly one."""
-    needle = old.encode("utf-8")
+    # A command line gives bytes that are no UTF-8 as surrogates; in the file they are those bytes.
+    needle, replacement = (text.encode("utf-8", "surrogateescape") for text in (old, new))
     count = (base or b"").count(needle) if needle else 0
     if count != 1:
         raise ChangeRefused(f"The text to replace occurs {count} times in the file; it must occur exactly once.")
-    return (base or b"").replace(needle, new.encode("utf-8"))
+    return (base or b"").replace(needle, replacement)
+
+
+def checked_text(text: str, what: str, limit: int = _MAX_TEXT) -> str:
+    """``text`` if it can be stored and shown. Raises BadInput: it is too long, or holds half a character."""
+    if len(text) > limit:
+        raise BadInput(f"{what} has at most {limit} characters.")
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise BadInput(f"{what} holds characters that are no valid Unicode text. Write it anew.") from None
+    return text
 
 
 def propose(
@@ -157,10 +169,9 @@ def propose(
     """Store one small change to the file as it is now as a new experiment, and queue its evaluation.
 
     ``base_sha256``, when given, is the version the candidate was made from. Raises UnknownProfile, PathRefused,
-    ChangeRefused, FileDrifted when the file has moved on, GitRefused, GitUnavailable.
+    ChangeRefused, BadInput, FileDrifted when the file has moved on, GitRefused, GitUnavailable.
     """
-    if len(rationale) > _MAX_TEXT:
-        raise BadInput(f"A rationale has at most {_MAX_TEXT} characters.")
+    checked_text(rationale, "A rationale")
     home = context.home(profile)
     target = checked_relpath(home, relpath, context.settings.changes)
     base = current_file(context, profile, relpath)
@@ -175,11 +186,25 @@ def propose(
 
 
 def reject(context: Context, experiment_id: int, actor: Actor, reason: str) -> Experiment:
-    """Refuse a proposal, or withdraw an approval before it was applied. Raises IllegalTransition, UnknownExperiment."""
-    with context.store.write() as tx:
+    """Refuse a proposal, or withdraw an approval before it was applied.
+
+    Raises IllegalTransition, UnknownExperiment, BadInput, ProfileBusy while it is being applied.
+    """
+    checked_text(reason, "A reason")
+    profile = get(context, experiment_id).profile
+    # An apply under way reads the state first and moves it last: in between, it may not change.
+    with context.profile_lock(profile), context.store.write() as tx:
+        if any(one.experiment_id == experiment_id for one in journal.open_operations(tx, profile)):
+            raise ProfileBusy(
+                f"Applying experiment {experiment_id} was cut short, and a daemon has yet to finish or undo it. Start "
+                "one with 'hermes ratchet daemon', then try again.",
+                experiment_id=experiment_id,
+            )
         changes = {"rejected_by": actor.name, "rejected_at": clock.stamp(), "rejection_reason": reason}
         states.move(tx, experiment_id, State.REJECTED, actor, reason, changes)
-        return load(tx, experiment_id)
+        rejected = load(tx, experiment_id)
+    controls.note_success(context, profile)  # what the daemon failed on is out of its way
+    return rejected
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from .. import clock, schema
-from .._db import as_record
+from .._db import fetch
 from ..errors import NobodyWatching
 from . import events
 from .context import Context
@@ -42,8 +40,8 @@ def new_owner() -> str:
 
 def current(tx: Connection) -> Lease | None:
     """The newest lease, alive or not; None when there never was a daemon."""
-    row = tx.execute(select(schema.leases).where(schema.leases.c.name == _NAME)).one_or_none()
-    return None if row is None else as_record(Lease, row)
+    found = fetch(tx, Lease, schema.leases, "WHERE name = ?", _NAME)
+    return found[0] if found else None
 
 
 def acquire(context: Context, owner: str) -> Lease:
@@ -93,4 +91,6 @@ def check_watched(tx: Connection, within_s: float) -> None:
 
 
 def _is_alive(lease: Lease, within_s: float) -> bool:
-    return lease.released_at is None and clock.parse(lease.heartbeat_at) > clock.now() - timedelta(seconds=within_s)
+    """A heartbeat far in the future is as dead as one far in the past: the clock was set back meanwhile."""
+    silence = abs(clock.now() - clock.parse(lease.heartbeat_at))
+    return lease.released_at is None and silence < timedelta(seconds=within_s)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from .._metrics import Session, SuccessCheck
 from ..evaluation.checks import Check, Outcome, evaluate, parse_checks
 from ..evaluation.runner import AgentRun, ToolCall
-from ..settings import Settings
 
 
-def success_signal(settings: Settings) -> SuccessCheck | None:
-    """A function that says whether a session succeeded (None: cannot tell); None when no check is configured.
+def success_signal(checks: Sequence[object] | str) -> SuccessCheck | None:
+    """A function that says whether a session succeeded (None: cannot tell); None when there is no check.
 
-    Raises BadInput for a malformed check.
+    ``checks`` are mappings or the same as JSON. Raises BadInput for a malformed one.
     """
-    if not settings.success_checks:
-        return None
-    checks = parse_checks(list(settings.success_checks))
-    return lambda session: _passes(checks, session)
+    parsed = parse_checks(checks)
+    return (lambda session: _passes(parsed, session)) if parsed else None
 
 
 def _passes(checks: tuple[Check, ...], session: Session) -> bool | None:

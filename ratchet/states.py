@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,9 +9,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .. import clock
-from .._db import AuditHead, audit_head
+from .._db import AuditHead, audit_head, driver
 from ..errors import IllegalTransition, ProfileInFlight, UnknownExperiment
-from ..schema.triggers import LEGAL_EDGES
+from ..schema.experiments import LEGAL_EDGES
 from . import audit, events
 from .actor import Actor
 
@@ -43,6 +42,8 @@ LEGAL: Mapping[State, frozenset[State]] = _edges()
 
 IN_FLIGHT = (State.APPROVED, State.LIVE)
 
+_SELECT = "SELECT state, profile FROM experiments WHERE id = ?"
+_OTHER = "SELECT id, state FROM experiments WHERE profile = ? AND state IN ('approved', 'live')"
 _INSERT = (
     "INSERT INTO experiment_state_transitions"
     " (experiment_id, from_state, to_state, actor, principal, reason, created_at, previous_hash, hash)"
@@ -63,16 +64,21 @@ def move(
     ``changes`` are further columns of the experiment set by the same update. Raises UnknownExperiment,
     IllegalTransition (also for the loser of a race, who learns what the winner did) or ProfileInFlight.
     """
-    row = tx.exec_driver_sql("SELECT state, profile FROM experiments WHERE id = ?", (experiment_id,)).one_or_none()
+    row = driver(tx).execute(_SELECT, (experiment_id,)).fetchone()
     if row is None:
         raise UnknownExperiment(f"There is no experiment {experiment_id}.", experiment_id=experiment_id)
     state, profile = State(row[0]), str(row[1])
     if to not in LEGAL[state]:
         raise IllegalTransition(_refusal(tx, experiment_id, state, to), experiment_id=experiment_id, state=state.value)
+    if to in IN_FLIGHT and state not in IN_FLIGHT:
+        _check_none_in_flight(tx, experiment_id, profile)
     moment = clock.stamp()
     record(tx, experiment_id, state, to, actor, reason, moment)
     columns = {"state": to.value, "updated_at": moment, **(changes or {})}
-    _update(tx, experiment_id, state, profile, columns)
+    assignments = ", ".join(f"{name} = ?" for name in columns)
+    statement = f"UPDATE experiments SET {assignments} WHERE id = ? AND state = ?"
+    if driver(tx).execute(statement, (*columns.values(), experiment_id, state.value)).rowcount != 1:
+        raise IllegalTransition(f"Experiment {experiment_id} changed at the same moment. Look again and retry.")
     events.emit(tx, f"experiment.{to}", profile=profile, experiment_id=experiment_id, actor=actor.name, reason=reason)
 
 
@@ -83,40 +89,24 @@ def record(
     previous = audit_head(tx)
     fields = (experiment_id, start.value if start else None, to.value, actor.name, actor.principal, reason, moment)
     linked = audit.link(previous.hash, *fields)
-    inserted = tx.exec_driver_sql(_INSERT, (*fields, previous.hash, linked))
-    tx.info["audit_head"] = AuditHead(inserted.lastrowid, linked)
+    inserted = driver(tx).execute(_INSERT, (*fields, previous.hash, linked))
+    tx.info["audit_head"] = AuditHead(inserted.lastrowid or 0, linked)
 
 
-def _update(tx: Connection, experiment_id: int, state: State, profile: str, columns: Mapping[str, object]) -> None:
-    from sqlalchemy.exc import IntegrityError
-
-    assignments = ", ".join(f"{name} = ?" for name in columns)
-    statement = f"UPDATE experiments SET {assignments} WHERE id = ? AND state = ?"
-    try:
-        done = tx.exec_driver_sql(statement, (*columns.values(), experiment_id, state.value))
-    except IntegrityError as error:
-        if isinstance(error.orig, sqlite3.IntegrityError) and "in flight" in str(error.orig):
-            raise ProfileInFlight(*_in_flight(tx, profile), experiment_id=experiment_id, profile=profile) from None
-        raise
-    if done.rowcount != 1:
-        raise IllegalTransition(f"Experiment {experiment_id} changed at the same moment. Look again and retry.")
-
-
-def _in_flight(tx: Connection, profile: str) -> tuple[str]:
-    row = tx.exec_driver_sql(
-        "SELECT id, state FROM experiments WHERE profile = ? AND state IN ('approved', 'live')", (profile,)
-    ).one()
-    return (
-        f"Experiment {row[0]} of profile '{profile}' is {row[1]}; one change at a time. "
-        f"Wait for its verdict, or take it back with: hermes ratchet {'reject' if row[1] == 'approved' else 'revert'} "
-        f"{row[0]}",
-    )
+def _check_none_in_flight(tx: Connection, experiment_id: int, profile: str) -> None:
+    other = driver(tx).execute(_OTHER, (profile,)).fetchone()
+    if other:
+        way_out = "reject" if other[1] == State.APPROVED else "revert"
+        raise ProfileInFlight(
+            f"Experiment {other[0]} of profile '{profile}' is {other[1]}; one change at a time. Wait for its verdict, "
+            f"or take it back with: hermes ratchet {way_out} {other[0]}",
+            experiment_id=experiment_id,
+            profile=profile,
+        )
 
 
 def _refusal(tx: Connection, experiment_id: int, state: State, to: State) -> str:
-    last = audit.history(tx, experiment_id)[-1]
+    steps = audit.history(tx, experiment_id)
+    by = f" (by {steps[-1].actor}, {steps[-1].created_at[:19]})" if steps else ""
     allowed = ", ".join(sorted(LEGAL[state])) or "nothing"
-    return (
-        f"Experiment {experiment_id} is {state} (by {last.actor}, {last.created_at[:19]}) and cannot become {to}; "
-        f"from {state} it can become {allowed}."
-    )
+    return f"Experiment {experiment_id} is {state}{by} and cannot become {to}; from {state} it can become {allowed}."

@@ -8,9 +8,11 @@ from .evaluation import baselines, eval_runs, reports, scenario_results, scenari
 from .experiments import approvals, blobs, experiments, snapshots, transitions
 from .live import live_plans, metrics_snapshots, session_observations, window_sessions
 from .operations import file_operations
+from .reviewing import challenges, reviewer_changes, signature_attempts, signatures
 from .triggers import TRIGGERS
+from .watching import guarded_files, guarded_profiles, notify_cursors
 
-HEAD = "0002"
+HEAD = "0004"
 """The newest migration; a database at any other revision is upgraded or refused."""
 
 __all__ = [
@@ -19,20 +21,27 @@ __all__ = [
     "approvals",
     "baselines",
     "blobs",
+    "challenges",
     "eval_runs",
     "events",
     "experiments",
     "file_operations",
+    "guarded_files",
+    "guarded_profiles",
     "jobs",
     "leases",
     "live_plans",
     "metadata",
     "metrics_snapshots",
+    "notify_cursors",
     "profile_controls",
     "reports",
+    "reviewer_changes",
     "scenario_results",
     "scenarios",
     "session_observations",
+    "signature_attempts",
+    "signatures",
     "snapshots",
     "transitions",
     "window_sessions",

@@ -13,6 +13,7 @@ from sqlalchemy import Table, UniqueConstraint
 
 from .base import metadata
 from .experiments import LEGAL_EDGES, edge
+from .reviewing import APPEND_ONLY, GUARDS, KEPT
 
 _APPEND_ONLY = (
     "blobs",
@@ -25,8 +26,9 @@ _APPEND_ONLY = (
     "live_plans",
     "session_observations",
     "window_sessions",
+    *APPEND_ONLY,
 )
-_KEPT = ("experiments", "eval_runs", "file_operations", "jobs", "scenarios")
+_KEPT = ("experiments", "eval_runs", "file_operations", "jobs", "scenarios", *KEPT)
 
 _MAY_CHANGE = frozenset(
     {
@@ -162,7 +164,7 @@ def _all() -> dict[str, str]:
     listed = [*_experiment_guards(), *_chain_guards()]
     listed += [guard for table in _APPEND_ONLY for guard in _append_only(table)]
     listed += [guard for table in _KEPT for guard in _kept(table)]
-    return dict(listed)
+    return dict([*listed, *GUARDS])
 
 
 TRIGGERS: dict[str, str] = _all()
