@@ -1,0 +1,196 @@
+"""The commands about who may sign: reviewer add, list, remove, rotate, reset."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from ..errors import BadInput, Forbidden
+from ..installation import service_unit
+from ..ratchet.context import Context
+from ..reviewing import attempts, changes, keys, pin, reviewers
+from ..reviewing.keys import KeyFile, SigningKey
+from ..reviewing.payload import Purpose
+from ..reviewing.refusals import KeyUnusable, NoReviewer
+from ..reviewing.reviewers import Reviewer, ReviewerSet
+from . import render, session, signing
+from .exits import Exit
+from .output import Answer
+from .render import Column
+
+_COLUMNS = (Column("reviewer"), Column("public key", takes_rest=True), Column("since", 9), Column("key file here"))
+_PIN = "Now pin this fingerprint, and restart the daemon: hermes ratchet install-service"
+_RESET = "reset"
+
+
+def add(args: Namespace) -> Answer:
+    """The first reviewer is the set-up; every further one is vouched for by one who is there."""
+    with _deciding() as (context, principal):
+        current = _untampered(context)
+        if any(one.name == args.name for one in current.members):
+            raise BadInput(f"There is a reviewer '{args.name}' already. Take another name, or rotate their key.")
+        signer = _signer(context, current, args.by, principal) if current.members else None
+        with _new_key(context, args.name) as (file, key), _counted(context, principal):
+            if signer:
+                done = changes.add(context.store, signer, key.public_key, args.name, principal)
+            else:
+                done = changes.set_up(context.store, key, args.name, principal)
+    return _changed(done, file)
+
+
+def remove(args: Namespace) -> Answer:
+    with _deciding() as (context, principal):
+        current = _untampered(context)
+        leaving = next((one for one in current.members if one.name == args.name), None)
+        if leaving is None:
+            raise BadInput(f"There is no reviewer '{args.name}'. 'hermes ratchet reviewer list' names all.")
+        signer = _signer(context, current, args.by, principal)
+        with _counted(context, principal, Purpose.REVIEWER_REMOVE):
+            done = changes.remove(context.store, signer, leaving.public_key, principal)
+        _discard(context, leaving.public_key)
+    return _changed(done)
+
+
+def rotate(args: Namespace) -> Answer:
+    """A new key and a new passphrase for the one who signs; the old key is worth nothing from then on."""
+    with _deciding() as (context, principal):
+        current = _untampered(context)
+        old = _signer(context, current, args.by, principal)
+        name = next(one.name for one in current.members if one.public_key == old.public_key)
+        with _new_key(context, name) as (file, key), _counted(context, principal):
+            done = changes.rotate(context.store, old, key.public_key, name, principal)
+        _discard(context, old.public_key)
+    return _changed(done, file)
+
+
+def reset(args: Namespace) -> Answer:
+    """For when no passphrase is left, or the log was tampered with. Nobody vouches for the new reviewer."""
+    with _deciding() as (context, principal):
+        _confirm_reset()
+        with _new_key(context, args.name) as (file, key), _counted(context, principal):
+            done = changes.reset(context.store, key, args.name, principal)
+    return _changed(done, file)
+
+
+def list_all(_: Namespace) -> Answer:
+    with session.opened() as context:
+        pinned = pin.pinned(service_unit.unit_path())
+        with context.store.read() as tx:
+            current = reviewers.load(tx)
+        here = {one.public_key: one.path for one in _files(context)}
+    trouble = current.trouble(pinned)
+    document = {**_document(current), "pinned": pinned, "trouble": trouble.message if trouble else None}
+    code = Exit.OK if trouble is None or isinstance(trouble, NoReviewer) else Exit.FAILED
+    return Answer(document, lambda console: _show(console, current, here, pinned, trouble), code)
+
+
+@contextmanager
+def _deciding() -> Iterator[tuple[Context, str]]:
+    """The context and the principal of a person at a terminal of their own. Raises ApprovalRefused."""
+    signing.check_person()
+    with session.opened() as context:
+        yield context, session.actor().principal
+
+
+@contextmanager
+def _new_key(context: Context, name: str) -> Iterator[tuple[KeyFile, SigningKey]]:
+    """A new key with a new passphrase; its file goes away again when the change does not come about."""
+    keys.check_name(name)
+    file, key = keys.create(signing.keys_folder(context), name, signing.new_passphrase(name))
+    try:
+        yield file, key
+    except BaseException:
+        file.path.unlink(missing_ok=True)
+        raise
+
+
+def _counted(context: Context, principal: str, purpose: Purpose = Purpose.REVIEWER_ADD) -> AbstractContextManager[None]:
+    return attempts.counted(context.store, principal, purpose.value)
+
+
+def _untampered(context: Context) -> ReviewerSet:
+    """Today's reviewers, who may be none. Raises ReviewersTampered. Not held against the pin, which follows them."""
+    with context.store.read() as tx:
+        current = reviewers.load(tx)
+    trouble = current.trouble(None)
+    if trouble is not None and not isinstance(trouble, NoReviewer):
+        raise trouble
+    return current
+
+
+def _signer(context: Context, current: ReviewerSet, name: str | None, principal: str) -> SigningKey:
+    return signing.unlocked(context, signing.own_key(context, current, name), principal)
+
+
+def _confirm_reset() -> None:
+    print(
+        "All reviewers are forgotten, and what they approved and is not applied yet becomes void. It is recorded, and\n"
+        "a daemon with a pinned fingerprint applies nothing until you pin the new one."
+    )
+    try:
+        typed = input(f"To go on, type {_RESET}: ").strip()
+    except EOFError:
+        typed = ""
+    if typed != _RESET:
+        raise BadInput("Nothing was changed.")
+
+
+def _files(context: Context) -> Iterator[KeyFile]:
+    for path in keys.key_files(signing.keys_folder(context)):
+        try:
+            yield keys.look(path)
+        except KeyUnusable:
+            continue  # whoever needs that one is told when they sign
+
+
+def _discard(context: Context, public_key: str) -> None:
+    """Delete a key file that nothing accepts any more."""
+    for one in _files(context):
+        if one.public_key == public_key:
+            one.path.unlink(missing_ok=True)
+
+
+def _document(current: ReviewerSet) -> dict[str, Any]:
+    return {"fingerprint": current.fingerprint, "reviewers": [asdict(one) for one in current.members]}
+
+
+def _changed(done: ReviewerSet, file: KeyFile | None = None) -> Answer:
+    document = {**_document(done), "key_file": str(file.path) if file else None}
+    return Answer(document, _after_change(done, file))
+
+
+def _after_change(done: ReviewerSet, file: KeyFile | None) -> Callable[[Console], None]:
+    def view(console: Console) -> None:
+        names = ", ".join(one.name for one in done.members)
+        render.say(console, f"Reviewers now: {names}")
+        render.verbatim(console, f"fingerprint  {done.fingerprint}")
+        if file:
+            render.verbatim(console, f"key file     {file.path}")
+            render.say(console, "Keep a copy of the key file elsewhere: with the passphrase, it is all there is.")
+        render.say(console, _PIN, "yellow")
+
+    return view
+
+
+def _show(
+    console: Console, current: ReviewerSet, here: dict[str, Path], pinned: str | None, trouble: Forbidden | None
+) -> None:
+    if current.members:
+        console.print(render.table(_COLUMNS, [_row(one, here) for one in current.members]))
+        render.verbatim(console, f"fingerprint  {current.fingerprint}")
+        render.say(console, "pinned       yes" if pinned == current.fingerprint else f"pinned       {pinned or 'no'}")
+    if trouble:
+        render.say(console, trouble.message, "" if isinstance(trouble, NoReviewer) else "red")
+    elif pinned is None:
+        render.say(console, _PIN, "yellow")
+
+
+def _row(one: Reviewer, here: dict[str, Path]) -> tuple[object, ...]:
+    path = here.get(one.public_key)
+    return one.name, one.public_key, render.ago(one.since), path.name if path else None

@@ -1,0 +1,1 @@
+"""Reviewer keys, what they sign, who may sign, and the record of what was signed."""
