@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+
 from karpathy_self_improve.evaluation.checks import Check
 from karpathy_self_improve.settings import Settings
 

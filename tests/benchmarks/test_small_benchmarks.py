@@ -1,0 +1,42 @@
+"""The programs in benchmarks/ run alone, explain themselves, and on a small scale find nothing lost or broken."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).resolve().parents[2] / "benchmarks"
+
+
+def run(name, *options):
+    command = [sys.executable, str(PROGRAMS / f"{name}.py"), *options]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("name", ["transitions", "startup", "soak"])
+def test_a_program_explains_itself(name):
+    assert "usage:" in run(name, "--help")
+
+
+def test_processes_at_once_lose_nothing_and_do_nothing_twice(tmp_path):
+    options = ("--processes", "6", "--transitions", "60", "--rounds", "1", "--folder", str(tmp_path))
+    figures = json.loads(run("transitions", *options).splitlines()[-1])["transitions"]
+    assert figures.keys() >= {"transitions_per_s", "raw_per_s", "ratio", "p99_ms", "max_ms"}
+    assert (figures["lost"], figures["double"], figures["locked_errors"]) == (0, 0, 0)
+
+
+def test_kills_leave_nothing_half_done():
+    figures = json.loads(run("soak", "--kills", "12").splitlines()[-1])["soak"]
+    assert figures == {"kills": 12, "recovered": 12, "violations": 0}
+
+
+def test_discovery_stays_light():
+    figures = json.loads(run("startup", "--runs", "1").splitlines()[-1])["startup"]
+    assert figures.keys() == {"added_ms", "heavy_imports"}
+    assert figures["heavy_imports"] == []
