@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from karpathy_self_improve.settings import PLUGIN, Settings
 from pydantic import BaseModel
+
+from karpathy_self_improve.settings import PLUGIN, Settings
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "settings.md"
 HEADER = f"""# Settings

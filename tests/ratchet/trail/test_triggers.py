@@ -46,6 +46,7 @@ NEEDED = {
     "approvals": {"override_reason": "x"},
     "file_operations": {"finished_at": None},
     "scenarios": {"deleted_at": None},
+    "reviewer_changes": {"kind": "add"},
 }
 """What CHECKs between columns ask of a row, and what makes partial indexes apply."""
 
