@@ -25,6 +25,7 @@ from .evaluation.arm_home import remove_leftovers
 from .evaluation.jobs import Job
 from .notifying.notifier import Notifier
 from .notifying.watchdog import note_dead_daemon
+from .observation import snapshots
 from .ratchet import apply, controls, experiments, journal, lease, live_window
 from .ratchet.actor import DAEMON
 from .ratchet.context import Context, open_context
@@ -35,6 +36,7 @@ from .watching import guarded
 log = logging.getLogger(__name__)
 
 _STOP_WITHIN_S = 1.7
+_COLLECT_EVERY_S = 3600.0
 
 
 def run(context: Context, *, once: bool = False, say: Callable[[str], None] = log.info) -> int:
@@ -61,6 +63,7 @@ class _Daemon:
         self._complaints: dict[str, str] = {}
         self._status = 0
         self._notifier = Notifier()
+        self._collect_at: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """Tell whoever listens; a log on a full disk or a terminal that was closed stops no daemon."""
@@ -137,6 +140,9 @@ class _Daemon:
         """Whatever a profile's state, also while it is left alone: no file of it changes unseen."""
         for change in guarded.watch(self.context, profile).changes:
             self.say(f"{profile}: {change.relpath} {change.what} without an experiment; probably {change.author}")
+        if time.monotonic() >= self._collect_at.get(profile, 0.0):
+            self._collect_at[profile] = time.monotonic() + _COLLECT_EVERY_S
+            snapshots.collect(self.context, profile)
 
     def _tell_everybody(self) -> None:
         self._notifier.poke(self.context)

@@ -203,6 +203,17 @@ def _running(commands: _Commands) -> None:
     ):
         made = commands.add(name, help_text, f"{name} coder", f"operating.{name}")
         made.add_argument("target", nargs="?", metavar="PROFILE", help="default: the active one")
+    changes = commands.add(
+        "changes", "guarded files that changed without an experiment", "changes --diff", "watching.changes"
+    )
+    changes.add_argument("target", nargs="?", metavar="PROFILE", help="default: every profile")
+    changes.add_argument("--diff", action="store_true", help="with what changed in them")
+    agree = commands.add("acknowledge", "agree to such a change", "acknowledge default SOUL.md", "watching.acknowledge")
+    agree.add_argument("target", metavar="PROFILE", help="whose file it is")
+    agree.add_argument("file", metavar="FILE", help="the file, as changes names it")
+    agree.add_argument("--event", type=_identifier, metavar="ID", help="only if nothing came after this event")
+    notify = commands.add("notify", "tell the notify targets what waits for them", "notify --test", "watching.notify")
+    notify.add_argument("--test", action="store_true", help="send a test message to each instead")
     audit = commands.add("audit", "the audit trail", "audit verify")
     _Commands(audit, "commands").add("verify", "check the whole hash chain", "audit verify", "operating.audit_verify")
     jobs = commands.add(

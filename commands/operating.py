@@ -16,6 +16,8 @@ from ..installation.overview import DaemonState, Overview, ProfileOverview
 from ..ratchet import audit, controls
 from ..ratchet.audit import Verdict
 from ..routes.rows import ExperimentRow, JobRow
+from ..watching import waiting
+from ..watching.changes import Change
 from . import experiment_views as views
 from . import render, session
 from .exits import Exit
@@ -46,16 +48,18 @@ _BREAKS = (Column("transition"), Column("problem", takes_rest=True))
 def status(args: Namespace) -> Answer:
     with session.opened() as context:
         found = overview.look(context, args.target)
-    return Answer(_document(found), lambda console: _show(console, found))
+        unseen = [change for one in found.profiles for change in waiting.unacknowledged(context, one.profile)]
+    return Answer(_document(found, unseen), lambda console: _show(console, found, unseen))
 
 
-def _document(found: Overview) -> dict[str, Any]:
+def _document(found: Overview, unseen: list[Change]) -> dict[str, Any]:
     return {
         "approval": found.approval,
         "auto_apply": found.auto_apply,
         "daemon": {"alive": found.daemon.alive, "heartbeat_at": found.daemon.heartbeat_at, "pid": found.daemon.pid},
         "jobs": {"queued": found.jobs_queued, "running": found.jobs_running},
         "profiles": [_profile_document(one) for one in found.profiles],
+        "external_changes": [asdict(change) for change in unseen],
     }
 
 
@@ -77,7 +81,7 @@ def _profile_document(one: ProfileOverview) -> dict[str, Any]:
     }
 
 
-def _show(console: Console, found: Overview) -> None:
+def _show(console: Console, found: Overview, unseen: list[Change]) -> None:
     render.say(console, f"approval  {_approval(found)}", "yellow" if found.approval == "unsigned" else "")
     render.say(console, f"daemon    {_daemon(found.daemon)}", "" if found.daemon.alive else "red")
     render.say(console, f"jobs      {found.jobs_queued} queued, {found.jobs_running} running")
@@ -86,6 +90,15 @@ def _show(console: Console, found: Overview) -> None:
     for one in found.profiles:
         for trouble in _troubles(one):
             render.say(console, trouble, "yellow")
+    for change in unseen:
+        render.say(console, _unseen(change), "yellow")
+
+
+def _unseen(change: Change) -> str:
+    return (
+        f"{change.profile}: {change.relpath} {change.what} without an experiment, probably by: {change.author}. "
+        f"Look: hermes ratchet changes --diff; agree: hermes ratchet acknowledge {change.profile} {change.relpath}"
+    )
 
 
 def _approval(found: Overview) -> str:
