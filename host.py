@@ -40,10 +40,14 @@ def data_dir() -> Path:
 
 
 def profiles() -> list[Profile]:
-    """Every profile of this machine, the default one first."""
+    """Every profile of this machine, the default one first; a second name for the same home is not one of its own."""
     from hermes_cli.profiles import profiles_to_serve
 
-    return [Profile(name, Path(home).resolve()) for name, home in profiles_to_serve(True)]
+    found: dict[Path, Profile] = {}
+    for name, home in profiles_to_serve(True):
+        resolved = Path(home).resolve()
+        found.setdefault(resolved, Profile(name, resolved))
+    return list(found.values())
 
 
 def profile(name: str) -> Profile:
@@ -68,6 +72,8 @@ def config(home: Path) -> Mapping[str, Any]:
     import yaml
 
     path = home / "config.yaml"
+    if path.exists() and not path.is_file():
+        raise SettingsInvalid(f"{path} is no regular file. Put the configuration back and try again.")
     try:
         parsed = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:

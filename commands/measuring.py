@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -54,7 +59,8 @@ def evaluate(args: Namespace) -> Answer:
 
 def _carried_out(context: Context, job: Job) -> Job:
     try:
-        done = service.run_job(context, job.id, _show_progress)
+        with _interrupt_asks_to_stop() as stop:
+            done = service.run_job(context, job.id, _show_progress, stop=stop)
     except Conflict:
         done = jobs.get_job(context, job.id)
     while done.is_open:  # the daemon has it, or it waits to be tried again
@@ -64,6 +70,27 @@ def _carried_out(context: Context, job: Job) -> Job:
         if done.state == "queued":
             break
     return done
+
+
+@contextmanager
+def _interrupt_asks_to_stop() -> Iterator[threading.Event]:
+    """Ctrl-C ends the agents and puts the job back before it ends us; raised anywhere, it could be lost in a lock."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, before)  # the second time it is meant at once
+        stop.set()
+
+    before = signal.signal(signal.SIGINT, ask)
+    try:
+        yield stop
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if stop.is_set():
+        raise KeyboardInterrupt
 
 
 def _show_progress(job: Job) -> None:

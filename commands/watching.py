@@ -12,7 +12,7 @@ from .. import host
 from ..notifying import notifier
 from ..notifying.notifier import TargetState, Trial
 from ..notifying.watchdog import note_dead_daemon
-from ..watching import waiting
+from ..watching import guarded, waiting
 from ..watching.changes import Change
 from . import experiment_views as views
 from . import render, session
@@ -33,6 +33,8 @@ _TARGETS = (Column("target", takes_rest=True), Column("waiting"), Column("sent")
 def changes(args: Namespace) -> Answer:
     with session.opened() as context:
         names = [session.target(args.target)] if args.target else [profile.name for profile in host.profiles()]
+        for name in names:
+            guarded.watch(context, name)
         found = [change for name in names for change in waiting.unacknowledged(context, name)]
         diffs = {change.event_id: waiting.diff(context, change) for change in found} if args.diff else {}
     document = {"changes": [{**asdict(change), "diff": diffs.get(change.event_id)} for change in found]}

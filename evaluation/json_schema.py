@@ -10,11 +10,16 @@ from .patterns import compiled
 
 MAX_REASON = 300
 _NAMES_OF_OUR_OWN = frozenset({"properties", "$defs", "definitions", "dependentSchemas"})
+# References multiply (forty of them make 2^40 steps), and a schema that names its own dialect brings back Python's
+# regular expressions: with either, one check could hold up the whole process.
+_UNBOUNDED = frozenset(
+    {"$ref", "$dynamicRef", "$recursiveRef", "$id", "$schema", "$anchor", "$dynamicAnchor", "$recursiveAnchor"}
+)
 _PLAIN_DATA = frozenset({"const", "enum", "default", "examples"})
 
 
 def check_schema(schema: dict[str, Any]) -> None:
-    """Raises ValueError when ``schema`` is no schema (draft 2020-12), refers outside itself, or has a bad pattern."""
+    """Raises ValueError when ``schema`` is no schema (draft 2020-12), has references, or a bad pattern."""
     import jsonschema
 
     try:
@@ -25,6 +30,8 @@ def check_schema(schema: dict[str, Any]) -> None:
         raise ValueError(f"not a JSON Schema: {error.message}"[:MAX_REASON]) from None
     except RecursionError:
         raise ValueError("the schema is nested too deeply") from None
+    except OverflowError:
+        raise ValueError("the schema holds a number that is too large") from None
 
 
 def first_error(schema: dict[str, Any], document: object) -> str | None:
@@ -37,6 +44,8 @@ def first_error(schema: dict[str, Any], document: object) -> str | None:
         error = best_match(_validator()(schema, registry=Registry()).iter_errors(document))
     except RecursionError:
         return "the answer is nested too deeply"
+    except OverflowError:
+        return "the answer holds a number that is too large"
     if error is None:
         return None
     where = "/".join(map(str, error.absolute_path)) or "the answer"
@@ -64,8 +73,8 @@ def _check_keyword(keyword: str, value: object) -> None:
         compiled(str(value))
     elif keyword == "patternProperties":
         raise ValueError("patternProperties is not supported: list the properties by name")
-    elif keyword in ("$ref", "$dynamicRef") and not str(value).startswith("#"):
-        raise ValueError(f"{keyword} may only point inside the schema, not to {value!r}")
+    elif keyword in _UNBOUNDED:
+        raise ValueError(f"{keyword} is not supported: write the schema out in full")
 
 
 def _keywords(schema: object) -> Iterator[tuple[str, object]]:

@@ -13,6 +13,10 @@ from .unified_diff import split_lines
 
 _MARKER = re.compile(r"^\s*(?:[-*+]\s+|\d{1,3}[.)]\s+|>\s+|#{1,6}\s+)")
 _SENTENCE_END = re.compile(r"(?<=[.!?:])[\"')\]]*\s+(?=[A-Z0-9\"'(\[])")
+_CONTEXT_LINES = 3
+
+_Block = tuple[list[bytes], list[bytes]]
+"""The lines of the one differing place: those it takes away, those it puts there."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ def describe(relpath: str, base: bytes | None, candidate: bytes, limits: ChangeL
     _check_size(removed, added, limits)
     _check_one_hunk(removed, added)
     change = Change(
-        diff=_unified(relpath, base, before, after),
+        diff=_unified(relpath, base, before, start, (removed, added)),
         first_line=start + 1,
         removed=tuple(removed),
         added=tuple(added),
@@ -101,12 +105,32 @@ def _units(lines: list[bytes]) -> list[str]:
     return [unit for paragraph in paragraphs for unit in _SENTENCE_END.split(_MARKER.sub("", paragraph)) if unit]
 
 
-def _unified(relpath: str, base: bytes | None, before: list[bytes], after: list[bytes]) -> str:
-    """A unified diff for reading; bytes that are not UTF-8 show as escapes. The stored blobs are what is applied."""
-    old = "/dev/null" if base is None else f"a/{relpath}"
-    shown = difflib.unified_diff(_readable(before), _readable(after), old, f"b/{relpath}", n=3)
-    lines = [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in shown]
-    return "".join(lines)
+def _unified(relpath: str, base: bytes | None, before: list[bytes], start: int, block: _Block) -> str:
+    """A unified diff for reading; bytes that are not UTF-8 show as escapes. The stored blobs are what is applied.
+
+    Only the block is looked at: comparing whole files line by line takes minutes when many lines are alike.
+    """
+    removed, added = block
+    first = max(0, start - _CONTEXT_LINES)
+    leading, rest = before[first:start], before[start + len(removed) :]
+    trailing = rest[:_CONTEXT_LINES]
+    around = len(leading) + len(trailing)
+    head = [
+        f"--- {'/dev/null' if base is None else f'a/{relpath}'}\n",
+        f"+++ b/{relpath}\n",
+        f"@@ -{_range(first, len(removed) + around)} +{_range(first, len(added) + around)} @@\n",
+    ]
+    marked = [(" ", leading), ("-", removed), ("+", added), (" ", trailing)]
+    body = [f"{mark}{line}" for mark, lines in marked for line in _readable(lines)]
+    ended = [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in body]
+    return "".join([*head, *ended])
+
+
+def _range(first: int, count: int) -> str:
+    """Lines from ``first`` (from 0) as a hunk header counts them."""
+    if count == 1:
+        return str(first + 1)
+    return f"{first + 1 if count else first},{count}"
 
 
 def _readable(lines: list[bytes]) -> list[str]:

@@ -194,7 +194,18 @@ def _own_git_dir(home: Path) -> Path:
     bare, git_dir = answer.stdout.decode(errors="surrogateescape").splitlines()
     if bare == "true":
         raise GitRefused(f"The repository in {home} is bare and has no work tree to commit from.")
+    _check_ours(home, Path(git_dir))
     return Path(git_dir)
+
+
+def _check_ours(home: Path, git_dir: Path) -> None:
+    """A ``.git`` that only points somewhere must be pointed back at, as git does for a linked work tree."""
+    pointer = home / ".git"
+    if pointer.is_dir() and not pointer.is_symlink():
+        return
+    back = git_dir / "gitdir"
+    if pointer.is_symlink() or not back.is_file() or Path(back.read_text(encoding="utf-8").strip()) != pointer:
+        raise GitRefused(f"{pointer} points at {git_dir}, the repository of another folder. Remove it, then try again.")
 
 
 def _bare_git_dir(data: Path, profile: str) -> Path:

@@ -121,7 +121,7 @@ def test_a_failure_decides_beside_a_check_without_result_but_a_pass_does_not() -
         ({"type": "regex", "value": "(x{1000}){1000}"}, "RE2"),
         ({"type": "json_schema", "value": {"type": "nonsense"}}, "not a JSON Schema"),
         ({"type": "json_schema", "value": {"pattern": "(?=x)"}}, "RE2"),
-        ({"type": "json_schema", "value": {"items": {"$ref": "https://example.org/s.json"}}}, "inside the schema"),
+        ({"type": "json_schema", "value": {"items": {"$ref": "https://example.org/s.json"}}}, "in full"),
         ({"type": "json_schema", "value": {"patternProperties": {"a": True}}}, "patternProperties"),
         ({"type": "json_schema", "value": {"enum": ["x" * 20_000]}}, "bytes"),
         ({"type": "max_tokens", "value": 0}, "value"),
@@ -161,11 +161,10 @@ def test_a_schema_judges_the_answer_and_names_the_place() -> None:
         "type": "object",
         "required": ["items"],
         "properties": {
-            "items": {"type": "array", "items": {"$ref": "#/$defs/item"}},
+            "items": {"type": "array", "items": {"type": "string", "pattern": "^[a-z]+$"}},
             "pattern": {"type": "integer"},
             "$ref": {"type": "integer"},
         },
-        "$defs": {"item": {"type": "string", "pattern": "^[a-z]+$"}},
     }
     check = {"type": "json_schema", "value": schema}
     assert outcome(check, replace(RUN, answer='{"items": ["a"], "pattern": 1}')) is Outcome.PASS
@@ -174,9 +173,24 @@ def test_a_schema_judges_the_answer_and_names_the_place() -> None:
     assert verdict.reason.startswith("items/1: does not match")
 
 
-def test_a_schema_or_an_answer_without_bottom_does_not_crash() -> None:
-    check = {"type": "json_schema", "value": {"$ref": "#"}}
-    assert outcome(check, replace(RUN, answer="1")) is Outcome.FAIL
+def test_an_answer_without_bottom_or_bound_does_not_crash() -> None:
+    huge = {"type": "json_schema", "value": {"multipleOf": 0.1}}
+    assert outcome(huge, replace(RUN, answer="1" + "0" * 400)) is Outcome.FAIL
     assert (
         outcome({"type": "json_schema", "value": {"type": "array"}}, replace(RUN, answer="[" * 50_000)) is Outcome.FAIL
     )
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"allOf": [{"$schema": "https://json-schema.org/draft/2020-12/schema", "pattern": "^(a+)+$"}]},
+        {"$ref": "#/default", "default": {"patternProperties": {"^(a+)+$": True}}},
+        {"$defs": {"a": {"type": "string"}}, "$ref": "#/$defs/a"},
+        {"$id": "x:y", "type": "string"},
+        {"pattern": "a{99999999999999999999}"},
+    ],
+)
+def test_a_schema_that_could_hold_up_the_process_is_refused(schema: dict[str, object]) -> None:
+    with pytest.raises(BadInput, match="Check 1 is wrong"):
+        parse_checks([{"type": "json_schema", "value": schema}])
