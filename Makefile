@@ -30,7 +30,7 @@ bench: setup ## every program in benchmarks/, figures written to docs/benchmarks
 
 soak: setup ## long random runs: kills, races, state machine
 	@$(PY) -P -m pytest tests -q -m soak
-	@$(PY) benchmarks/soak.py
+	@$(PY) benchmarks/soak.py --kills 1000
 
 clean: ## remove .venv, caches and build leftovers
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
