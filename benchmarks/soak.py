@@ -151,6 +151,8 @@ def disagreements(here: Context, own: bool) -> Iterator[str]:
         yield f"the file is {(home / 'SOUL.md').read_bytes()!r}, not {expected!r}"
     yield from git_disagreements(here, home, git_dir, own, moved, recorded, expected)
     left = [*home.glob(".ratchet-*"), *git_dir.glob("ratchet-*"), *git_dir.rglob("*.lock")]
+    # A killed proposal (no operation, nothing to recover) leaves its scratch index to the next proposal.
+    left = [path for path in left if not path.name.startswith("ratchet-found.")]
     yield from (f"left behind: {path.name}" for path in left)
 
 
