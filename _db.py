@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import sqlite3
 import subprocess
 import tempfile
 import threading
-import time
-import weakref
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager
 from functools import lru_cache
-from io import FileIO
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import host
+from ._turnstile import Anchor, AuditHead, Turnstile
 from .errors import BadInput, RatchetError, StoreBehind, StoreCorrupt, StoreFull, StoreReadOnly, StoreUnavailable
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row, Table
 
 _PATIENCE_S = 30.0
-_ANCHOR = b"%20d %20d %-64s\n"  # writes, id and hash of the newest transition; fixed width, overwritten in place
-_ANCHOR_BYTES = len(_ANCHOR % (0, 0, b""))
 _HEAD = "SELECT id, hash FROM experiment_state_transitions ORDER BY id DESC LIMIT 1"
 _COUNT = (
     "INSERT INTO write_counter (id, writes) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET writes = writes + 1"
@@ -37,22 +31,6 @@ _COUNT = (
 )
 
 Record = TypeVar("Record")
-
-
-@dataclass(frozen=True)
-class AuditHead:
-    """The newest link of the audit chain; id 0 and an empty hash before the first one."""
-
-    id: int
-    hash: str
-
-
-@dataclass(frozen=True)
-class Anchor:
-    """What the database was last seen to hold, remembered outside of it: the number of writes and the audit head."""
-
-    writes: int = 0
-    head: AuditHead = AuditHead(0, "")
 
 
 def default_path() -> Path:
@@ -166,9 +144,9 @@ class Store:
         """Keep every other writer of ours out, for work on connections of one's own. Raises StoreUnavailable."""
         self._check_process()
         if not self._thread_lock.acquire(timeout=_PATIENCE_S):
-            raise self._turnstile.occupied()
+            raise self._occupied()
         try:
-            self._turnstile.enter()
+            self._enter()
             try:
                 yield
             finally:
@@ -217,6 +195,19 @@ class Store:
             return f"lost audited transitions it once held (number {anchor.head.id} is not there any more)"
         return f"lost {anchor.writes - counted} writes that it once held" if counted < anchor.writes else None
 
+    def _enter(self) -> None:
+        try:
+            entered = self._turnstile.enter(_PATIENCE_S)
+        except (OSError, ValueError) as error:  # a disk without locks, or the folder is gone
+            raise StoreUnavailable(f"{self.path} cannot be locked ({error}). Keep it on a local disk.") from error
+        if not entered:
+            raise self._occupied()
+
+    def _occupied(self) -> StoreUnavailable:
+        return StoreUnavailable(
+            f"Another process has held {self.path} for {_PATIENCE_S:.0f} s. End it if it hangs, then try again."
+        )
+
     def _open_writer(self) -> Connection:
         connection = self._engine.connect()
         driver(connection).execute("PRAGMA query_only=OFF")
@@ -245,86 +236,6 @@ class Store:
             )
 
 
-class Turnstile:
-    """Lets one writer through at a time, nearly in the order they came, and remembers outside what was committed.
-
-    SQLite's own waiting starves some of eight writers for over a second, and one file lock tends to go back to who
-    held it last. With two, whoever holds the queue is next at the lock. The system frees both when a process dies.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._queue = FileIO(f"{path}.queue", "r+", opener=_create_private)
-        self._lock = FileIO(f"{path}.lock", "r+", opener=_create_private)
-        _turnstiles.add(self)
-
-    def enter(self) -> None:
-        """Wait for our turn. Raises StoreUnavailable after 30 s, e.g. when the one inside was stopped."""
-        deadline = time.monotonic() + _PATIENCE_S
-        self._take(self._queue, 0.0005, deadline)
-        try:
-            self._take(self._lock, 0.00005, deadline)
-            if not os.fstat(self._lock.fileno()).st_nlink:  # deleted to forget the anchor: go on with the new one
-                self._lock = FileIO(f"{self._path}.lock", "r+", opener=_create_private)
-                self._take(self._lock, 0.00005, deadline)
-        finally:
-            fcntl.flock(self._queue, fcntl.LOCK_UN)
-
-    def leave(self) -> None:
-        """Let the next one in."""
-        fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def anchor(self) -> Anchor:
-        """What was remembered; nothing for a new database, or after somebody deleted the file."""
-        words = os.pread(self._lock.fileno(), _ANCHOR_BYTES, 0).split()
-        if len(words) not in (2, 3) or not all(word.isdigit() for word in words[:2]):
-            return Anchor()
-        return Anchor(int(words[0]), AuditHead(int(words[1]), words[2].decode("ascii") if len(words) == 3 else ""))
-
-    def drop_anchor(self, writes: int, head: AuditHead | None) -> None:
-        """Remember a commit; the caller is inside. An anchor that cannot be written stays at an earlier commit."""
-        reached = head or self.anchor().head
-        with suppress(OSError):
-            os.pwrite(self._lock.fileno(), _ANCHOR % (writes, reached.id, reached.hash.encode("ascii")), 0)
-
-    def occupied(self) -> StoreUnavailable:
-        return StoreUnavailable(
-            f"Another process has held {self._path} for {_PATIENCE_S:.0f} s. End it if it hangs, then try again."
-        )
-
-    def close(self) -> None:
-        _turnstiles.discard(self)
-        self._queue.close()
-        self._lock.close()
-
-    def _take(self, lock: FileIO, pause: float, deadline: float) -> None:
-        """Asks again and again instead of waiting in the system, which knows no time limit."""
-        while True:
-            try:
-                return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                left = deadline - time.monotonic()
-            if left < 0:
-                raise self.occupied()
-            time.sleep(pause if left > _PATIENCE_S - 1 else 0.01)
-
-
-_turnstiles: weakref.WeakSet[Turnstile] = weakref.WeakSet()
-
-
-def _let_go() -> None:
-    """In a forked child: a lock its parent holds must not live on in the child."""
-    for turnstile in list(_turnstiles):
-        turnstile.close()
-
-
-os.register_at_fork(after_in_child=_let_go)
-
-
-def _create_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CREAT, 0o600)
-
-
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
         facts = os.stat(path)
@@ -336,8 +247,11 @@ def _identity(path: Path) -> tuple[int, int] | None:
 def _settled(connection: Connection) -> bool:
     """End the transaction that is still open, if any; False, and the connection is closed, when that fails."""
     try:
-        driver(connection).rollback()
-        connection.rollback()
+        raw = driver(connection)
+        if raw.in_transaction:
+            raw.rollback()
+        if connection.in_transaction():
+            connection.rollback()
     except Exception:
         connection.close()
         return False

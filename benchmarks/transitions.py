@@ -296,7 +296,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=8, help="processes at once (default: 8)")
     parser.add_argument("--transitions", type=int, default=1000, help="transitions of each process (default: 1000)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of both; the middle one counts (default: 3)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of both; the middle one counts (default: 5)")
     parser.add_argument("--folder", type=Path, help="where to put the databases (default: the temporary folder)")
     options = parser.parse_args()
     each = max(2, options.transitions // 2)

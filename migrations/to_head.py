@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _QUICK_CHECK_BYTES = 8 << 20
+_sound: dict[Path, tuple[int, ...]] = {}
 _VERSION_TABLE = (
     "CREATE TABLE IF NOT EXISTS alembic_version (\n\tversion_num VARCHAR(32) NOT NULL, \n"
     "\tCONSTRAINT alembic_version_pkc PRIMARY KEY (version_num)\n)"
@@ -94,11 +95,17 @@ def _emptied(store: Store, held: int) -> StoreBehind:
 
 
 def _quick_check(tx: Connection, path: Path) -> None:
-    if not path.exists() or path.stat().st_size > _QUICK_CHECK_BYTES:
-        return  # a big one takes too long at every start: SQLite complains when it meets the damage
+    """Takes some 10 ms per MiB: left out for a file that is as it was when this process checked it, or a big one."""
+    if not path.exists():
+        return
+    facts = path.stat()
+    state = facts.st_dev, facts.st_ino, facts.st_mtime_ns, facts.st_size
+    if facts.st_size > _QUICK_CHECK_BYTES or _sound.get(path) == state:
+        return  # SQLite complains when it meets damage later
     verdict = str(driver(tx).execute("PRAGMA quick_check(1)").fetchone()[0])
     if verdict != "ok":
         raise damaged(path, verdict.splitlines()[-1])
+    _sound[path] = state
 
 
 def _change(store: Store) -> None:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from .. import clock, schema
-from .._db import as_record
+from .._db import fetch
 from ..errors import BadInput, ChangeRefused, FileDrifted, ProfileBusy, UnknownExperiment
 from . import blobs, controls, events, git_history, journal, states
 from .actor import Actor
@@ -79,11 +79,10 @@ class Experiment:
 
 def load(tx: Connection, experiment_id: int) -> Experiment:
     """One experiment. Raises UnknownExperiment."""
-    table = schema.experiments
-    row = tx.execute(select(table).where(table.c.id == experiment_id)).one_or_none()
-    if row is None:
+    found = fetch(tx, Experiment, schema.experiments, "WHERE id = ?", experiment_id)
+    if not found:
         raise UnknownExperiment(f"There is no experiment {experiment_id}.", experiment_id=experiment_id)
-    return as_record(Experiment, row)
+    return found[0]
 
 
 def get(context: Context, experiment_id: int) -> Experiment:
@@ -103,16 +102,12 @@ def list_experiments(
     """Newest first; ``before`` is the id from which the next page goes on."""
     if not 1 <= limit <= 1000:
         raise BadInput("limit must be between 1 and 1000.")
-    table = schema.experiments
-    query = select(table).order_by(table.c.id.desc()).limit(limit)
-    if profile is not None:
-        query = query.where(table.c.profile == profile)
-    if state is not None:
-        query = query.where(table.c.state == state.value)
-    if before is not None:
-        query = query.where(table.c.id < before)
+    wanted = {"profile = ?": profile, "state = ?": state and state.value, "id < ?": before}
+    asked = {condition: value for condition, value in wanted.items() if value is not None}
+    where = f"WHERE {' AND '.join(asked)}" if asked else ""
     with context.store.read() as tx:
-        return [as_record(Experiment, row) for row in tx.execute(query)]
+        rest = f"{where} ORDER BY id DESC LIMIT ?"
+        return fetch(tx, Experiment, schema.experiments, rest, *asked.values(), limit)
 
 
 def transitions(context: Context, experiment_id: int) -> list[Transition]:

@@ -8,10 +8,10 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from .. import clock, schema
-from .._db import as_record
+from .._db import fetch
 from .actor import Actor
 
 if TYPE_CHECKING:
@@ -108,8 +108,7 @@ def begin(tx: Connection, plan: Plan, git_dir: str, ref: str, parent: str | None
 
 def load(tx: Connection, operation_id: int) -> Operation:
     """One journal row."""
-    table = schema.file_operations
-    return as_record(Operation, tx.execute(select(table).where(table.c.id == operation_id)).one())
+    return fetch(tx, Operation, schema.file_operations, "WHERE id = ?", operation_id)[0]
 
 
 def note_commit(tx: Connection, operation: Operation, ref: str, parent: str | None, commit: str) -> None:
@@ -135,8 +134,6 @@ def close(tx: Connection, operation: Operation, phase: Phase, note: str = "") ->
 
 def open_operations(tx: Connection, profile: str | None = None) -> list[Operation]:
     """Operations a killed process left behind."""
-    table = schema.file_operations
-    query = select(table).where(table.c.finished_at.is_(None)).order_by(table.c.id)
-    if profile is not None:
-        query = query.where(table.c.profile == profile)
-    return [as_record(Operation, row) for row in tx.execute(query)]
+    one_profile, values = ("", ()) if profile is None else (" AND profile = ?", (profile,))
+    rest = f"WHERE finished_at IS NULL{one_profile} ORDER BY id"
+    return fetch(tx, Operation, schema.file_operations, rest, *values)

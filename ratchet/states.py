@@ -9,7 +9,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from .. import clock
-from .._db import AuditHead, audit_head, driver
+from .._db import audit_head, driver
+from .._turnstile import AuditHead
 from ..errors import IllegalTransition, ProfileInFlight, UnknownExperiment
 from ..schema.experiments import LEGAL_EDGES
 from . import audit, events

@@ -12,7 +12,19 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-FLOOR = {"stats", "privacy", "schema", "reviewing", "migrations", "_db", "host", "settings", "errors", "clock"}
+FLOOR = {
+    "stats",
+    "privacy",
+    "schema",
+    "reviewing",
+    "migrations",
+    "_db",
+    "_turnstile",
+    "host",
+    "settings",
+    "errors",
+    "clock",
+}
 SERVICES = {"ratchet", "evaluation", "proposal", "ingestion", "promotion", "evolution", "episodes"}
 SERVICES |= {"_metrics", "installation", "notifying", "observation", "watching"}
 FACES = {"plugin_api", "routes", "commands", "daemon", "demo", "dashboard", "__init__"}

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from karpathy_self_improve import _db
-from karpathy_self_improve._db import Anchor, AuditHead, audit_head, driver, open_store
+from karpathy_self_improve import _turnstile
+from karpathy_self_improve._db import audit_head, driver, open_store
+from karpathy_self_improve._turnstile import Anchor, AuditHead
 from karpathy_self_improve.errors import StoreBehind, StoreCorrupt
+from karpathy_self_improve.migrations import to_head
 from karpathy_self_improve.ratchet import events
 
 PAGE, WAL_HEADER, FRAME_HEADER = 4096, 32, 24
@@ -96,6 +98,27 @@ def test_a_whole_log_is_taken_up(cut, propose):
     with store.read() as tx:
         assert audit_head(tx).id == 4
     store.close()
+
+
+def test_a_database_all_of_which_was_in_the_cut_off_log_is_not_made_anew(path, forked, propose):
+    """The process that made the tables was killed before they reached the main file."""
+
+    def make_and_die():
+        create = to_head._create
+        to_head._create = lambda raw: (create(raw), os.kill(os.getpid(), signal.SIGKILL))
+        open_store(path)
+
+    def write_and_die():
+        store = open_store(path)
+        propose(store)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    assert [forked(work)() for work in (make_and_die, write_and_die)] == [signal.SIGKILL] * 2
+    os.truncate(f"{path}-wal", 0)
+    before = path.read_bytes()
+    with pytest.raises(StoreBehind, match="held 1 writes before"):
+        open_store(path)
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("missing", ["-wal", "-wal and -shm"])
@@ -203,7 +226,7 @@ def test_an_anchor_that_cannot_be_written_does_not_undo_a_commit(store, path, pr
 
     propose(store)
     with monkeypatch.context() as patched:
-        patched.setattr(_db.os, "pwrite", full)
+        patched.setattr(_turnstile.os, "pwrite", full)
         assert propose(store) == 2
     assert store.anchor().head.id == 1
     open_store(path).close()
@@ -239,10 +262,11 @@ def test_the_anchor_is_right_while_many_processes_write(path, propose, forked):
     store.close()
 
 
-def test_a_torn_anchor_of_a_power_cut_is_no_reason_to_refuse(store, path, propose):
+@pytest.mark.parametrize("left", [b"", b"\0" * 50, b"4 x ", b"1 2 \xff", b"some words here"])
+def test_a_torn_anchor_of_a_power_cut_is_no_reason_to_refuse(store, path, propose, left):
     propose(store)
     store.close()
-    Path(f"{path}.lock").write_bytes(b"\0" * 50)
+    Path(f"{path}.lock").write_bytes(left)
     again = open_store(path)
     propose(again)
     assert again.anchor().head.id == 2

@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from alembic import command
+from alembic import command, op
 from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
@@ -38,7 +38,7 @@ sys.modules[name] = module
 spec.loader.exec_module(module)
 from hermes_plugins.karpathy_self_improve._db import open_store
 from hermes_plugins.karpathy_self_improve.migrations.to_head import migrate
-from alembic import command
+from alembic import command, op
 up, fresh = Path(sys.argv[2]), Path(sys.argv[3])
 migrate(up, sys.argv[4])
 open_store(up).close()
@@ -149,8 +149,6 @@ def test_an_upgrade_that_is_killed_leaves_the_old_database(path, forked, share):
 
     def child():
         Operations.execute = killed
-        from alembic import op
-
         op.execute = lambda *arguments, **options: op._proxy.execute(*arguments, **options)
         open_store(path)
 
@@ -162,6 +160,21 @@ def test_an_upgrade_that_is_killed_leaves_the_old_database(path, forked, share):
     copies = sorted(path.parent.glob("ratchet.db.before-*"))
     assert len(copies) == 2
     assert all((dump(kept), objects(kept)) == before for kept in copies)
+
+
+def test_tables_can_be_made_anew_during_an_upgrade(path, monkeypatch):
+    """That takes foreign keys to be off, and SQLite ignores the pragma within a transaction."""
+    fill(path, REVISIONS[0])
+    execute, seen = Operations.execute, set()
+
+    def watched(self, *arguments, **options):
+        seen.add(self.get_bind().exec_driver_sql("PRAGMA foreign_keys").scalar_one())
+        return execute(self, *arguments, **options)
+
+    monkeypatch.setattr(Operations, "execute", watched)
+    monkeypatch.setattr(op, "execute", lambda *arguments, **options: op._proxy.execute(*arguments, **options))
+    open_store(path).close()
+    assert seen == {0}
 
 
 def newer_migrations():
@@ -176,6 +189,13 @@ def test_an_upgrade_that_fails_leaves_the_old_database_and_says_where_the_copy_i
     with pytest.raises(StoreBehind, match=r"could not be upgraded .* is kept in .*\.before-0"):
         open_store(path)
     assert (dump(path), objects(path)) == before
+
+
+def test_rows_that_point_nowhere_stop_an_upgrade(path, raw):
+    fill(path, REVISIONS[0])
+    raw("DROP TRIGGER tr_blobs_no_delete", "DELETE FROM blobs")
+    with pytest.raises(StoreBehind, match="rows pointing nowhere"):
+        open_store(path)
 
 
 def test_a_database_without_a_log_gets_one(store, path, raw):

@@ -17,9 +17,10 @@ from karpathy_self_improve.ratchet import events
 
 
 class Mine(Exception):
-    """An exception of a caller, with an attribute that SQLAlchemy's errors have too."""
+    """An exception of a caller that carries another database's error, as SQLAlchemy's do."""
 
     orig = sqlite3.DatabaseError("not the store's")
+    orig.sqlite_errorname = "SQLITE_FULL"
 
 
 def count(store):
@@ -197,6 +198,38 @@ def test_a_stopped_writer_is_complained_about_not_waited_for(store, path, forked
     with store.write() as tx:
         events.emit(tx, "a.kind")
     assert count(store) == 1
+
+
+def test_an_interrupted_wait_does_not_take_the_lock_later(store, path, forked):
+    ready, tell = os.pipe()
+    release, let_go = os.pipe()
+
+    def child():
+        own = open_store(path)
+        with own.write():
+            os.write(tell, b"x")
+            os.read(release, 1)
+
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    wait = forked(child)
+    os.read(ready, 1)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.1)
+    try:
+        with pytest.raises(KeyboardInterrupt), store.write():
+            pass
+    finally:
+        signal.signal(signal.SIGALRM, before)
+        os.write(let_go, b"x")
+        wait()
+    other = open_store(path)
+    for one in (other, store):
+        with one.write() as tx:
+            events.emit(tx, "a.kind")
+    assert count(store) == 2
+    other.close()
 
 
 def test_a_write_within_a_write_is_refused_not_waited_for_without_end(store, monkeypatch):

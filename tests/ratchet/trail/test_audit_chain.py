@@ -148,6 +148,17 @@ def test_a_step_that_no_experiment_can_take(store, trail, forge, stranger):
     assert found(store) == [(10, "goes from rejected to verified, which no experiment can")]
 
 
+def test_a_step_that_was_written_but_not_taken(store, experiment, stranger):
+    number = experiment()
+    (previous,) = stranger.execute(f"SELECT hash FROM {GUARDED} WHERE id = 1").fetchone()
+    fields = (number, "proposed", "approved", "me", "os:me", "why", clock.stamp())
+    insert = f"INSERT INTO {GUARDED} ({FIELDS}, previous_hash, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    stranger.execute(insert, (*fields, previous, expected_hash(previous, fields)))
+    with store.write() as tx:
+        states.move(tx, number, State.REJECTED, ME, "no")
+    assert found(store) == [(3, "starts from proposed but experiment 1 was approved")]
+
+
 @pytest.mark.parametrize(
     ("head", "problem"),
     [
