@@ -6,13 +6,20 @@ from .base import metadata
 from .control import events, jobs, leases, profile_controls, write_counter
 from .evaluation import baselines, eval_runs, reports, scenario_results, scenarios
 from .experiments import approvals, blobs, experiments, snapshots, transitions
-from .live import live_plans, metrics_snapshots, session_observations, window_sessions
+from .live import (
+    calibrations,
+    live_plans,
+    metrics_snapshots,
+    session_feedback,
+    session_observations,
+    window_sessions,
+)
 from .operations import file_operations
 from .reviewing import challenges, reviewer_changes, signature_attempts, signatures
 from .triggers import TRIGGERS
 from .watching import guarded_files, guarded_profiles, notify_cursors
 
-HEAD = "0004"
+HEAD = "0005"
 """The newest migration; a database at any other revision is upgraded or refused."""
 
 __all__ = [
@@ -21,6 +28,7 @@ __all__ = [
     "approvals",
     "baselines",
     "blobs",
+    "calibrations",
     "challenges",
     "eval_runs",
     "events",
@@ -39,6 +47,7 @@ __all__ = [
     "reviewer_changes",
     "scenario_results",
     "scenarios",
+    "session_feedback",
     "session_observations",
     "signature_attempts",
     "signatures",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, Table, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, Table, UniqueConstraint
 
 from .base import identity, integer, metadata, one_of, real, reference, text
 
@@ -57,6 +57,35 @@ window_sessions = Table(
     UniqueConstraint("experiment_id", "observation_id"),
     sqlite_autoincrement=True,
 )
+
+session_feedback = Table(
+    "session_feedback",
+    metadata,
+    identity(),
+    text("profile"),
+    text("session_id"),
+    integer("good", required=True),
+    text("note", required=False),
+    text("actor"),
+    text("principal"),
+    text("created_at"),
+    CheckConstraint("good IN (0, 1)", name="good"),
+    Index("ix_session_feedback_profile_session_id", "profile", "session_id"),
+    sqlite_autoincrement=True,
+)
+"""What persons said of a session; the newest row of a session counts, the others stay."""
+
+calibrations = Table(
+    "calibrations",
+    metadata,
+    identity(),
+    text("question"),
+    text("answer"),
+    text("created_at"),
+    UniqueConstraint("question"),
+    sqlite_autoincrement=True,
+)
+"""Boundaries that took seconds to compute: all that the computation depends on, and its result, as canonical JSON."""
 
 metrics_snapshots = Table(
     "metrics_snapshots",

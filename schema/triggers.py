@@ -26,6 +26,8 @@ _APPEND_ONLY = (
     "live_plans",
     "session_observations",
     "window_sessions",
+    "session_feedback",
+    "calibrations",
     *APPEND_ONLY,
 )
 _KEPT = ("experiments", "eval_runs", "file_operations", "jobs", "scenarios", *KEPT)
