@@ -66,8 +66,13 @@ def fetch(tx: Connection, record: type[Record], table: Table, rest: str = "", *v
 
     For what every command and transition reads: many times faster than a built ``select``.
     """
+    return list(fetch_each(tx, record, table, rest, *values))
+
+
+def fetch_each(tx: Connection, record: type[Record], table: Table, rest: str = "", *values: object) -> Iterator[Record]:
+    """The same, one at a time: for what may not fit into memory."""
     kind: Any = record
-    return [record(*row) for row in driver(tx).execute(_query(kind, table.name, rest), values)]
+    return (record(*row) for row in driver(tx).execute(_query(kind, table.name, rest), values))
 
 
 def driver(tx: Connection) -> sqlite3.Connection:

@@ -23,7 +23,7 @@ from typing import IO, Any, ClassVar
 from karpathy_self_improve import clock, schema
 from karpathy_self_improve._db import driver, open_store
 from karpathy_self_improve.errors import IllegalTransition, StoreUnavailable
-from karpathy_self_improve.ratchet import audit, blobs, experiments, states
+from karpathy_self_improve.ratchet import audit, audit_trail, blobs, experiments, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context
 from karpathy_self_improve.ratchet.states import State
@@ -274,7 +274,7 @@ def measured(works: list[Work]) -> Round:
 def count_wrong(path: Path, processes: int, each: int, contended: list[Work]) -> tuple[int, int]:
     """Transitions that are not there and transitions that are there twice. Raises SystemExit for a broken chain."""
     store = open_store(path)
-    verdict = audit.verify(store)
+    verdict = audit_trail.verify_store(store)
     with store.read() as tx:
         steps = Counter(
             map(tuple, driver(tx).execute("SELECT experiment_id, to_state FROM experiment_state_transitions"))

@@ -13,8 +13,8 @@ from .. import clock
 from ..evaluation import jobs as queue
 from ..installation import overview
 from ..installation.overview import DaemonState, Overview, ProfileOverview
-from ..ratchet import audit, controls
-from ..ratchet.audit import Verdict
+from ..ratchet import audit_trail, controls
+from ..ratchet.audit_trail import Verdict
 from ..routes.rows import ExperimentRow, JobRow
 from ..watching import waiting
 from ..watching.changes import Change
@@ -186,18 +186,21 @@ def _job_list(console: Console, found: list[queue.Job]) -> None:
 
 def audit_verify(_: Namespace) -> Answer:
     with session.opened() as context:
-        found = audit.verify(context.store)
+        found = audit_trail.verify(context)
     return Answer(asdict(found), lambda console: _audit(console, found), Exit.OK if found.ok else Exit.FAILED)
 
 
 def _audit(console: Console, found: Verdict) -> None:
+    compared = f"{found.checked} transitions, {found.witnesses} witnesses, {found.contents} contents"
     if found.ok:
-        render.say(console, f"The audit chain is whole: {found.checked} transitions.", "green")
+        render.say(console, f"The audit trail is whole: {compared}.", "green")
         if found.head:
             render.say(console, f"head {found.head}")
-        return
-    render.say(console, f"The audit chain is BROKEN ({found.checked} transitions checked):", "red")
-    console.print(render.table(_BREAKS, [(b.transition_id, b.problem) for b in found.breaks]))
+    else:
+        render.say(console, f"The audit trail is BROKEN ({compared} checked):", "red")
+        console.print(render.table(_BREAKS, [(b.transition_id or "", b.problem) for b in found.breaks]))
+    for repository in found.unread:
+        render.say(console, f"not asked: {repository}", "yellow")
 
 
 def _log_line(text: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from ..ratchet import audit, experiments, live_window
+from ..ratchet import audit_trail, experiments, live_window
 from ..ratchet.context import Context, open_context
 from ..ratchet.experiments import Experiment
 from ..stats.calibration import Verdict
@@ -174,7 +174,7 @@ def _summary(home: DemoHome, context: Context, numbers: list[int]) -> dict[str, 
             }
             for one in rows
         ],
-        "audit_ok": audit.verify(context.store).ok,
+        "audit_ok": audit_trail.verify(context).ok,
         "as_expected": all(_as_expected(home, context, *pair) for pair in zip(rows, PROPOSALS, strict=True)),
     }
 

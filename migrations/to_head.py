@@ -130,13 +130,14 @@ def _change(store: Store) -> None:
 def _create(raw: sqlite3.Connection) -> None:
     """Every table, index and trigger at HEAD, in one transaction."""
     raw.execute("BEGIN IMMEDIATE")
-    for statement in _statements():
+    for statement in statements():
         raw.execute(statement)
     raw.execute("INSERT INTO alembic_version VALUES (?)", (HEAD,))
     raw.execute("COMMIT")
 
 
-def _statements() -> list[str]:
+def statements() -> list[str]:
+    """What makes every table, index and trigger at HEAD in an empty database."""
     from sqlalchemy.dialects.sqlite import dialect
     from sqlalchemy.schema import CreateIndex, CreateTable
 

@@ -12,6 +12,7 @@ from .._db import audit_head
 from ..errors import FileDrifted, Forbidden, IllegalTransition, PathRefused, RatchetError
 from . import (
     approval,
+    audit,
     controls,
     events,
     experiments,
@@ -251,7 +252,7 @@ def _mark_conflict(context: Context, experiment: Experiment) -> None:
 def _message(context: Context, experiment: Experiment, plan: Plan) -> str:
     """The commit message, up to the operation's own trailer."""
     with context.store.read() as tx:
-        head = audit_head(tx)
+        head, chain = audit_head(tx), audit.chain_name(tx)
     first = (experiment.rationale.splitlines() or [""])[0]
     what = "".join(c for c in first if c.isprintable())[:60].strip() or experiment.target_relpath
     verb = "Apply" if plan.kind is Kind.APPLY else "Revert"
@@ -260,4 +261,5 @@ def _message(context: Context, experiment: Experiment, plan: Plan) -> str:
         f"Ratchet-Experiment: {experiment.id}\n"
         f"Ratchet-Candidate: {experiment.candidate_sha256}\n"
         f"Ratchet-Audit-Head: {head.id} {head.hash}\n"
+        f"Ratchet-Audit-Chain: {chain}\n"
     )

@@ -49,12 +49,17 @@ def find_repository(home: Path, data: Path, profile: str) -> Repository:
     A bigger repository around the home is left alone. The caller holds the profile lock. Raises GitUnavailable,
     GitRefused.
     """
-    if os.path.lexists(home / ".git"):
-        return Repository(_own_git_dir(home), own=True)
+    if own := own_repository(home):
+        return own
     git_dir = _bare_git_dir(data, profile)
     if not (git_dir / "HEAD").exists():
         _create_bare(git_dir)
     return Repository(git_dir, own=False)
+
+
+def own_repository(home: Path) -> Repository | None:
+    """The profile's own repository, if its home is the top of one. Raises GitUnavailable, GitRefused."""
+    return Repository(_own_git_dir(home), own=True) if os.path.lexists(home / ".git") else None
 
 
 def repository_at(git_dir: Path, data: Path, profile: str) -> Repository:

@@ -45,7 +45,7 @@ KEYS = {
     "changes": ((), {"changes"}),
     "acknowledge": (("default", "SOUL.md"), {"error", "code"}),
     "notify": ((), {"targets"}),
-    "audit verify": ((), {"ok", "checked", "head", "breaks"}),
+    "audit verify": ((), {"ok", "checked", "head", "breaks", "witnesses", "contents", "unread"}),
     "jobs": ((), {"jobs"}),
     "daemon": (("--once",), {"ok", "exit_code"}),
 }

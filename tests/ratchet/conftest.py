@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from karpathy_self_improve.ratchet import apply, approval, audit, context, events, experiments, journal
+from karpathy_self_improve.ratchet import apply, approval, audit_trail, context, events, experiments, journal
 from karpathy_self_improve.ratchet.actor import Actor
 
 SOMEBODY = Actor("somebody", "os:somebody")
@@ -141,7 +141,7 @@ class Stage:
             assert self.git("status", "--porcelain", "--untracked-files=no") == ""
         assert self.open_operations() == []
         assert self.leftovers() == []
-        assert audit.verify(self.context.store).ok
+        assert audit_trail.verify(self.context).ok
         return state
 
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from karpathy_self_improve._db import driver
 from karpathy_self_improve.errors import FileDrifted, IllegalTransition, ProfileBusy, ProfileInFlight
-from karpathy_self_improve.ratchet import apply, approval, audit, context, experiments, journal, states
+from karpathy_self_improve.ratchet import apply, approval, audit_trail, context, experiments, journal, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.faults import Point
 from karpathy_self_improve.ratchet.states import IN_FLIGHT, State
@@ -96,7 +96,7 @@ class Lives(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.model.cut:
             self.recover()
-        verdict, commits = audit.verify(self.context.store), self.our_commits()
+        verdict, commits = audit_trail.verify(self.context), self.our_commits()
         self.context.store.close()
         os.environ["HERMES_HOME"] = self.before
         shutil.rmtree(self.home)
@@ -297,8 +297,13 @@ class Lives(RuleBasedStateMachine):
         taken = {step.to_state for step in experiments.transitions(self.context, cut.number)}
         if NEXT[cut.kind] in taken:
             self.model.done(cut.number, cut.kind)
-        if cut.edited:
+        if cut.edited and not self.went_on_from(now, change, cut.kind):
             self.model.files[change.target] = now
+
+    def went_on_from(self, now: bytes | None, change: Change, kind: str) -> bool:
+        """What the person wrote was the very version that the operation starts from, and it was done after that."""
+        start, end = (change.base, change.candidate) if kind == "apply" else (change.candidate, change.base)
+        return change.state is NEXT[kind] and now == start and self.content(change.target) == end
 
     @invariant()
     def states_are_the_models(self) -> None:

@@ -66,6 +66,7 @@ def test_the_message_carries_experiment_candidate_and_audit_head(either):
         "Ratchet-Experiment": str(number),
         "Ratchet-Candidate": either.experiment(number).candidate_sha256,
         "Ratchet-Audit-Head": f"{steps[0].id} {steps[0].hash}",
+        "Ratchet-Audit-Chain": applying.experiments.transitions(either.context, 1)[0].hash,
     }
 
 

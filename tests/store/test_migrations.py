@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import sqlite3
@@ -19,7 +20,7 @@ from karpathy_self_improve import schema
 from karpathy_self_improve._db import open_store
 from karpathy_self_improve.errors import StoreBehind
 from karpathy_self_improve.migrations.to_head import migrate
-from karpathy_self_improve.ratchet import audit
+from karpathy_self_improve.ratchet import audit, audit_trail
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ScriptDirectory(str(ROOT / "migrations"))
@@ -68,9 +69,10 @@ def fill(path: Path, revision: str) -> None:
         columns = {
             row[1]: row[2] for row in connection.execute("PRAGMA table_info(experiments)") if row[3] and not row[4]
         }
-        row = {name: 1 if kind == "INTEGER" else "x" for name, kind in columns.items()}
-        row |= {"id": 1, "state": "proposed", "evaluation_status": "unmeasured", "candidate_sha256": "c"}
-        connection.execute("INSERT INTO blobs VALUES ('c', 1, x'00')")
+        row = {column: 1 if kind == "INTEGER" else "x" for column, kind in columns.items()}
+        name = hashlib.sha256(b"\0").hexdigest()
+        row |= {"id": 1, "state": "proposed", "evaluation_status": "unmeasured", "candidate_sha256": name}
+        connection.execute("INSERT INTO blobs VALUES (?, 1, x'00')", (name,))
         names, marks = ", ".join(row), ", ".join("?" * len(row))
         connection.execute(f"INSERT INTO experiments ({names}) VALUES ({marks})", list(row.values()))
         fields = (1, None, "proposed", "me", "os:me", "why", "2026-11-20")
@@ -117,7 +119,7 @@ def test_an_upgrade_keeps_the_rows_and_a_copy_of_the_file(path):
     fill(path, REVISIONS[0])
     before, before_objects = dump(path), objects(path)
     store = open_store(path)
-    assert audit.verify(store).ok
+    assert audit_trail.verify_store(store).ok
     store.close()
     assert [line for line in dump(path) if "alembic" not in line] == [line for line in before if "alembic" not in line]
     (kept,) = path.parent.glob("ratchet.db.before-*")
@@ -131,7 +133,7 @@ def test_processes_upgrade_one_file_together(path, forked):
         wait()
     assert len(list(path.parent.glob("ratchet.db.before-*"))) == 1
     store = open_store(path)
-    assert audit.verify(store).ok
+    assert audit_trail.verify_store(store).ok
     store.close()
 
 
@@ -155,7 +157,7 @@ def test_an_upgrade_that_is_killed_leaves_the_old_database(path, forked, share):
     assert forked(child)() is signal.SIGKILL
     assert (dump(path), objects(path)) == before
     store = open_store(path)
-    assert audit.verify(store).ok
+    assert audit_trail.verify_store(store).ok
     store.close()
     copies = sorted(path.parent.glob("ratchet.db.before-*"))
     assert len(copies) == 2

@@ -10,7 +10,7 @@ import pytest
 
 from karpathy_self_improve import clock, schema
 from karpathy_self_improve._db import audit_head
-from karpathy_self_improve.ratchet import audit, events, states
+from karpathy_self_improve.ratchet import audit, audit_trail, events, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.states import State
 
@@ -41,7 +41,7 @@ def forge(stranger):
 
 
 def found(store):
-    verdict = audit.verify(store)
+    verdict = audit_trail.verify_store(store)
     assert verdict.ok == (not verdict.breaks)
     return [(one.transition_id, one.problem) for one in verdict.breaks]
 
@@ -52,7 +52,7 @@ def expected_hash(previous, fields):
 
 
 def test_a_whole_trail(store, trail):
-    verdict = audit.verify(store)
+    verdict = audit_trail.verify_store(store)
     with store.read() as tx:
         head = audit_head(tx)
     assert (verdict.ok, verdict.checked, verdict.head, verdict.breaks) == (True, 9, head.hash, ())
@@ -60,7 +60,7 @@ def test_a_whole_trail(store, trail):
 
 
 def test_an_empty_trail(store):
-    assert audit.verify(store) == audit.Verdict(True, 0, "", ())
+    assert audit_trail.verify_store(store) == audit_trail.Verdict(True, 0, "", (), 1, 0, ())
 
 
 def test_each_hash_covers_every_field_and_the_hash_before(store, trail, stranger):
@@ -109,7 +109,7 @@ def test_a_trail_rewritten_to_its_end(store, trail, forge, stranger):
 
 def test_a_missing_row(store, trail, forge):
     forge(f"DELETE FROM {GUARDED} WHERE id = 6")
-    assert (7, "rows 6 to 6 are missing") in found(store)
+    assert (7, "row 6 is missing") in found(store)
 
 
 def test_missing_first_rows(store, trail, forge):
@@ -119,7 +119,11 @@ def test_missing_first_rows(store, trail, forge):
 
 def test_missing_last_rows(store, trail, forge):
     forge(f"DELETE FROM {GUARDED} WHERE id > 7")
-    assert (9, "the chain ends at 7, but this database once reached 9") in found(store)
+    assert found(store) == [
+        (9, "the chain ends at 7, but its rows were numbered up to 9"),
+        (9, "the chain ends at 7, but this database once held it"),
+        (7, "experiment 3 is live but its last transition says proposed"),
+    ]
 
 
 def test_a_state_that_no_transition_led_to(store, trail, forge):
@@ -129,14 +133,14 @@ def test_a_state_that_no_transition_led_to(store, trail, forge):
 
 def test_an_experiment_that_is_gone(store, trail, forge):
     forge("DELETE FROM experiments WHERE id = 2")
-    assert found(store) == [(9, "experiment 2 is None but its last transition says rejected")]
+    assert found(store) == [(9, "experiment 2 is gone")]
 
 
 def test_an_experiment_that_nobody_proposed(store, trail, forge, experiment_row, stranger):
     row = {**experiment_row, "candidate_sha256": "x"}
     marks = ", ".join("?" * len(row))
     stranger.execute(f"INSERT INTO experiments ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
-    assert found(store) == [(9, "experiment 4 is proposed but its last transition says None")]
+    assert found(store) == [(9, "experiment 4 is proposed but no transition speaks of it")]
 
 
 def test_a_step_that_no_experiment_can_take(store, trail, forge, stranger):
@@ -164,7 +168,7 @@ def test_a_step_that_was_written_but_not_taken(store, experiment, stranger):
     [
         ("7 {hash}", None),
         ("7 " + "0" * 64, (7, "is not the row that approval 1 once held")),
-        ("12 " + "0" * 64, (12, "the chain ends at 9, but approval 1 once reached 12")),
+        ("12 " + "0" * 64, (12, "the chain ends at 9, but approval 1 once held it")),
     ],
 )
 def test_the_head_that_an_approval_names(store, trail, stranger, head, problem):
@@ -179,9 +183,9 @@ def test_the_head_that_an_approval_names(store, trail, stranger, head, problem):
 def test_a_guard_that_is_gone_or_changed(store, trail, stranger):
     name = "tr_experiments_edge"
     stranger.execute(f"DROP TRIGGER {name}")
-    assert found(store) == [(0, f"the guard {name} is gone or changed")]
+    assert found(store) == [(0, f"the trigger {name} is gone")]
     stranger.execute(f"CREATE TRIGGER {name} BEFORE DELETE ON events BEGIN SELECT 1; END")
-    assert found(store) == [(0, f"the guard {name} is gone or changed")]
+    assert found(store) == [(0, f"the trigger {name} is changed")]
 
 
 def test_no_alarm_while_others_write(store, experiment):
@@ -196,7 +200,7 @@ def test_no_alarm_while_others_write(store, experiment):
         thread.start()
     try:
         for _ in range(40):
-            assert audit.verify(store).breaks == ()
+            assert audit_trail.verify_store(store).breaks == ()
     finally:
         stop.set()
         for thread in threads:
@@ -217,4 +221,4 @@ def test_text_of_any_kind_survives(store, experiment):
     with store.read() as tx:
         assert audit.history(tx, number)[-1].reason == reason
         assert events.latest(tx, "experiment.rejected", "default")[0].payload["reason"] == reason
-    assert audit.verify(store).breaks == ()
+    assert audit_trail.verify_store(store).breaks == ()

@@ -10,7 +10,7 @@ import pytest
 
 from karpathy_self_improve._db import driver, open_store
 from karpathy_self_improve.errors import IllegalTransition, ProfileInFlight, StoreReadOnly, UnknownExperiment
-from karpathy_self_improve.ratchet import audit, events, states
+from karpathy_self_improve.ratchet import audit, audit_trail, events, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.states import LEGAL, State
 
@@ -60,7 +60,7 @@ def test_every_pair_of_states(store, experiment, start, end):
         assert f"Experiment {number} is {start}" in refused.value.message
         assert f"cannot become {end}" in refused.value.message
         assert everything(store) == before
-    assert audit.verify(store).ok
+    assert audit_trail.verify_store(store).ok
 
 
 def test_a_move_is_recorded_with_who_and_why_and_announced(store, experiment):
@@ -95,7 +95,7 @@ def test_a_move_that_is_rolled_back_left_nothing(store, experiment):
         move_and_fail(store, number)
     assert everything(store) == before
     move(store, number, State.APPROVED)
-    assert audit.verify(store).ok
+    assert audit_trail.verify_store(store).ok
 
 
 @pytest.mark.parametrize("other", [State.APPROVED, State.LIVE])
@@ -118,7 +118,7 @@ def test_a_refusal_that_the_caller_swallows_leaves_no_link_behind(store, experim
         with pytest.raises(IllegalTransition):
             states.move(tx, second, State.VERIFIED, ME, "x")
         events.emit(tx, "goes.on")
-    assert audit.verify(store).ok
+    assert audit_trail.verify_store(store).ok
 
 
 @pytest.mark.parametrize("done", [State.VERIFIED, State.REVERTED])
@@ -188,7 +188,7 @@ def test_of_many_processes_one_wins_and_the_others_are_told_who_did(store, exper
         assert all(f"Experiment {number} is {to} (by {winner}, 2" in message for message in messages)
         with store.read() as tx:
             assert len(audit.history(tx, number)) == 2
-    assert audit.verify(store).ok
+    assert audit_trail.verify_store(store).ok
 
 
 def test_of_many_proposals_approved_at_once_one_gets_through(store, experiment, path):
