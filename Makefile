@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 
-.PHONY: help run test setup lint bench soak clean
+.PHONY: help run test pins setup lint bench soak clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' Makefile
@@ -15,6 +15,9 @@ run: setup ## the demonstration: a throw-away home, real agent, scripted model (
 
 test: lint ## ruff, mypy --strict and every test but the soak ones
 	@$(PY) -P -m pytest tests -q -n 2 --dist worksteal
+
+pins: setup ## the tests of routes and servers on the web packages that the host pins
+	@scripts/test_on_web_pins.sh
 
 setup: .venv/.ready ## .venv with the host, the development tools and this package
 	@:

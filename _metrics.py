@@ -109,6 +109,14 @@ class SessionTexts:
     user_messages: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Conversation:
+    """What a part of a session belongs to: ``session_id`` is that of the first part."""
+
+    session_id: str
+    excluded: Exclusion | None
+
+
 class Result(StrEnum):
     """One session, one result. Unknown is left out and counted, never guessed."""
 
@@ -170,6 +178,14 @@ def read_texts(state_db: Path, session: Session) -> SessionTexts:
         tuple(m.text for m in messages if m.role == "tool"),
         tuple(text for m in messages if m.role == "user" for text in (m.text, m.sent) if text),
     )
+
+
+def find_conversation(state_db: Path, session_id: str) -> Conversation | None:
+    """What ``session_id``, the id of any part, belongs to; None when there is no such session.
+
+    Messages are not read. Raises SessionsUnavailable.
+    """
+    return _with_database(state_db, lambda database: _conversation(database, session_id), None)
 
 
 def next_since(sessions: Sequence[Session], since: datetime | None) -> datetime | None:
@@ -234,11 +250,21 @@ _SOURCES = {"ratchet-eval": Exclusion.EVALUATION, "cron": Exclusion.CRON, "subag
 _Rows = Mapping[str, sqlite3.Row]
 
 
+def _keys(database: sqlite3.Connection) -> _Rows:
+    known = "id IS NOT NULL AND started_at IS NOT NULL ORDER BY started_at, id"
+    return {row["id"]: row for row in _select(database, "sessions", _KEYS, known)}
+
+
+def _conversation(database: sqlite3.Connection, session_id: str) -> Conversation | None:
+    rows = _keys(database)
+    chains = (chain for chain in _chains(rows) if any(part["id"] == session_id for part in chain))
+    return next((Conversation(chain[0]["id"], _exclusion(chain[0], rows)) for chain in chains), None)
+
+
 def _sessions(
     database: sqlite3.Connection, since: datetime | None, now: datetime, idle: timedelta
 ) -> Iterator[Session]:
-    known = "id IS NOT NULL AND started_at IS NOT NULL ORDER BY started_at, id"
-    rows = {row["id"]: row for row in _select(database, "sessions", _KEYS, known)}
+    rows = _keys(database)
     for chain in _chains(rows):
         if since is None or _moment(chain[0]["started_at"]) >= since:
             yield _session(database, chain, _exclusion(chain[0], rows), now, idle)

@@ -88,8 +88,8 @@ class Turnstile:
             self._waiter.end()
 
     def _open(self) -> None:
-        self._queue = FileIO(f"{self._path}.queue", "r+", opener=_create_private)
-        self._lock = FileIO(f"{self._path}.lock", "r+", opener=_create_private)
+        self._queue = FileIO(f"{self._path}.queue", "r+", opener=open_lock)
+        self._lock = FileIO(f"{self._path}.lock", "r+", opener=open_lock)
         self._waiter: _Waiter | None = None
 
     def _reopen(self) -> None:
@@ -165,8 +165,16 @@ def _let_go() -> None:
 os.register_at_fork(after_in_child=_let_go)
 
 
-def _create_private(path: str, flags: int) -> int:
-    return os.open(path, flags | os.O_CREAT, 0o600)
+def open_lock(path: str | Path, flags: int) -> int:
+    """Open a lock file, made when absent: for its owner alone, or for the group that may write in its folder.
+
+    So an operator who opens our data folder to a second user (docs/serve.md) need not see to each new file.
+    """
+    fd = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    facts = os.fstat(fd)
+    if facts.st_uid == os.geteuid() and not facts.st_mode & 0o020 and os.stat(Path(path).parent).st_mode & 0o020:
+        os.fchmod(fd, 0o660)
+    return fd
 
 
 def _is_free(file: FileIO) -> bool:

@@ -19,14 +19,14 @@ from functools import partial
 from queue import SimpleQueue
 
 from . import clock, host
-from .errors import IllegalTransition, ProfilePaused, RatchetError, StoreBehind
+from .errors import ApprovalVoid, IllegalTransition, ProfilePaused, RatchetError, StoreBehind
 from .evaluation import agent_process, jobs, service
 from .evaluation.arm_home import remove_leftovers
 from .evaluation.jobs import Job
 from .notifying.notifier import Notifier
 from .notifying.watchdog import note_dead_daemon
 from .observation import snapshots
-from .ratchet import apply, controls, experiments, journal, lease, live_window
+from .ratchet import apply, controls, experiments, host_versions, journal, lease, live_window, planning
 from .ratchet.actor import DAEMON
 from .ratchet.context import Context, open_context
 from .ratchet.states import State
@@ -37,6 +37,9 @@ log = logging.getLogger(__name__)
 
 _STOP_WITHIN_S = 1.7
 _COLLECT_EVERY_S = 3600.0
+_PLANS_EVERY_S = 60.0
+_PLANNED = 20
+"""Proposals, the newest ones, of which the live plan is kept ready."""
 
 
 def run(context: Context, *, once: bool = False, say: Callable[[str], None] = log.info) -> int:
@@ -64,6 +67,7 @@ class _Daemon:
         self._status = 0
         self._notifier = Notifier()
         self._collect_at: dict[str, float] = {}
+        self._plans_at = 0.0
 
     def say(self, text: str) -> None:
         """Tell whoever listens; a log on a full disk or a terminal that was closed stops no daemon."""
@@ -125,6 +129,7 @@ class _Daemon:
     def _round(self) -> None:
         """Recover first; then every profile on its own, so that one that fails never stops another."""
         self._guarded("reading the settings", self._reload_settings)
+        self._guarded("the host's version", partial(host_versions.note, self.context))
         self._guarded("removing old homes", remove_leftovers)
         profiles = [profile.name for profile in host.profiles()]
         for work in (self._recover, self._serve):
@@ -186,6 +191,8 @@ class _Daemon:
                 self.say(f"{profile}: experiment {one.id} is {done.state} as {str(done.apply_commit_sha)[:10]}")
             except (ProfilePaused, IllegalTransition):
                 continue  # paused, or somebody was quicker: nothing went wrong
+            except ApprovalVoid as void:  # and rejected by that: it will not come again
+                self.say(f"{profile}: {void}")
 
     def _watch_live(self, profile: str) -> None:
         for one in experiments.list_experiments(self.context, profile=profile, state=State.LIVE):
@@ -200,8 +207,8 @@ class _Daemon:
     def _start_worker(self) -> None:
         """Evaluations take minutes: they run beside the rounds, one job at a time."""
         idle = self._worker is None or not self._worker.is_alive()
-        if idle and jobs.next_due(self.context):
-            work = partial(self._guarded, "evaluations", self._run_jobs)
+        if idle and (jobs.next_due(self.context) or time.monotonic() >= self._plans_at):
+            work = partial(self._guarded, "evaluations and plans", self._run_jobs)
             self._worker = threading.Thread(target=work, name="jobs", daemon=True)
             self._worker.start()
 
@@ -211,6 +218,14 @@ class _Daemon:
         while not self.stop.is_set() and (job := jobs.next_due(self.context, without=tried)):
             tried.add(job.id)
             self._guarded(f"job {job.id}", partial(self._run_job, job))
+        self._prepare_plans()
+
+    def _prepare_plans(self) -> None:
+        """Make the live plans of proposals, which can take seconds: whoever approves one does not wait for that."""
+        self._plans_at = time.monotonic() + _PLANS_EVERY_S
+        for one in experiments.list_experiments(self.context, state=State.PROPOSED, limit=_PLANNED):
+            if not self.stop.is_set():
+                self._guarded(f"the live plan of experiment {one.id}", partial(planning.make_plan, self.context, one))
 
     def _run_job(self, job: Job) -> None:
         self.say(f"{job.profile}: evaluating experiment {job.experiment_id} (job {job.id})")

@@ -178,3 +178,9 @@ class StoreFull(StoreUnavailable):
 
 class ModelUnavailable(Unavailable):
     code = "model_unavailable"
+
+
+class PortTaken(Unavailable):
+    """Another program listens where ours was to."""
+
+    code = "port_taken"

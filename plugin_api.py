@@ -7,13 +7,44 @@ from fastapi import APIRouter
 
 def _assembled() -> APIRouter:
     try:
-        from .routes import experiments, health, jobs, profiles, scenarios
+        from .routes import (
+            audit,
+            baselines,
+            events,
+            experiments,
+            exports,
+            feedback,
+            health,
+            jobs,
+            live,
+            metrics,
+            profiles,
+            review,
+            reviewers,
+            scenarios,
+        )
     except ImportError as error:
         from .routes.missing import router_for
 
         return router_for(error)
     whole = APIRouter()
-    for part in (health, experiments, scenarios, profiles, jobs):
+    parts = (
+        health,
+        metrics,
+        experiments,
+        review,
+        reviewers,
+        live,
+        scenarios,
+        profiles,
+        jobs,
+        feedback,
+        baselines,
+        audit,
+        exports,
+        events,
+    )
+    for part in parts:
         whole.include_router(part.router)
     return whole
 

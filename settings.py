@@ -50,13 +50,35 @@ class WindowSettings(_Section):
     n_min: int = Field(5, ge=1, description="First live session at which a change may be taken back.")
     n: int = Field(30, ge=1, description="Live sessions after which a change may be verified.")
     n_max: int = Field(60, ge=1, description="Live sessions after which the window ends (extension, fixed ahead).")
-    alpha: float = Field(0.025, gt=0, lt=0.5, description="Chance of taking back a change that did no harm.")
-    margin: float = Field(0.15, gt=0, lt=1, description="Loss of success rate that verification must rule out.")
+    alpha: float = Field(
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="Chance of taking back a change that did nothing: half of it for success, a quarter each for "
+        "errors and for cost.",
+    )
+    measures: tuple[Literal["success", "errors", "cost"], ...] = Field(
+        ("success", "errors", "cost"),
+        min_length=1,
+        description="What is tested; success only where there is a sign of it, tokens where the cost is not known.",
+    )
+    margin: float = Field(
+        0.15,
+        gt=0,
+        lt=1,
+        description="Loss of success rate, or rise of the share of costly sessions, that all changes verified against "
+        "one anchor may add up to.",
+    )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure verification must be of that.")
     max_days: float = Field(14.0, gt=0, description="Days after which an undecided window is inconclusive.")
     idle_minutes: float = Field(30.0, ge=0, description="Minutes of silence after which a session counts as over.")
     max_left_out: float = Field(
-        0.2, ge=0, le=1, description="Share of left-out sessions above which nothing is concluded."
+        0.2, ge=0, le=1, description="Share of left-out sessions above which nothing is verified."
+    )
+    when_advisory: Literal["ask", "revert"] = Field(
+        "ask",
+        description="On a profile where the plan raised too many alarms over its own past without a change: 'ask' a "
+        "person before a change is taken back, or 'revert' all the same.",
     )
 
 

@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from functools import cache
 from math import comb
 
+import _product
 import numpy as np
 from numpy.typing import NDArray
 
-from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate, judge
+from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate
 from karpathy_self_improve.stats.creep import WINDOWS_PER_ANCHOR, Anchor, MarginBudget
 from karpathy_self_improve.stats.exceedance_noninferiority import noninferiority as few_exceedances
 from karpathy_self_improve.stats.exceedances import level_rank
@@ -31,11 +32,14 @@ class Chain:
 
     def step(self, plan: WindowPlan, c: float, outcomes: Sequence[bool], *, anchored: bool) -> bool:
         """Judge one window as the product does. Returns whether it verified."""
-        anchor = self.budget.anchor if anchored else None
+        anchor = _product.successes(self.budget.anchor) if anchored else None
         margin = self.budget.available if anchored else self.budget.margin
-        found = judge(replace(plan, margin=margin), c, self.baseline, outcomes, anchor=anchor)
+        test = _product.success_test(replace(plan, margin=margin), c)
+        live = _product.sessions(success=outcomes)
+        found = _product.decide([test], _product.successes(Anchor(self.baseline, plan.n0)), live, anchor)
         kept = found.verdict is Verdict.VERIFIED
-        self.budget = self.budget.after(Anchor(found.successes, found.sessions) if kept else None, plan.confidence)
+        version = Anchor(sum(outcomes[: found.sessions]), found.sessions)
+        self.budget = self.budget.after(version if kept else None, plan.confidence)
         self.verified += kept
         return kept
 

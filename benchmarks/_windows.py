@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import _product
 import numpy as np
 from numpy.typing import NDArray
 
+from karpathy_self_improve.ratchet.live_plan import Figures, Measure, PlannedTest
 from karpathy_self_improve.stats import exceedances, fisher, polya_urn
-from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate, judge
+from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate
+from karpathy_self_improve.stats.creep import Anchor
 from karpathy_self_improve.stats.exceedance_noninferiority import noninferiority as few_exceedances
 from karpathy_self_improve.stats.exceedances import ExceedancePlan, level_rank
 from karpathy_self_improve.stats.jeffreys import noninferiority
@@ -72,11 +75,18 @@ class SuccessRule:
         shown = {n: wins[:, n - 1] >= enough[s0] for n, enough in self.enough.items()}
         return Course(first_look(crossed, self.plan.n_min), shown)
 
-    def agrees_with_judge(self, s0: Counts, outcomes: Flags) -> bool:
-        """Whether the tables end each of these windows as the product's ``judge`` does."""
-        reverted, verified = ends([self.course(s0, outcomes)])
-        verdicts = [judge(self.plan, self.c, int(a), b.tolist()).verdict for a, b in zip(s0, outcomes, strict=True)]
-        return _same(verdicts, reverted, verified)
+    @property
+    def test(self) -> PlannedTest:
+        """The same rule as the product plans it."""
+        return _product.success_test(self.plan, self.c)
+
+    def agrees_with_product(self, s0: Counts, outcomes: Flags) -> bool:
+        """Whether the tables end each of these windows as a live window of the product does."""
+        pairs = zip(s0, outcomes, strict=True)
+        windows = [
+            (_product.successes(Anchor(int(a), self.plan.n0)), _product.sessions(success=b.tolist())) for a, b in pairs
+        ]
+        return same(ends([self.course(s0, outcomes)]), [self.test], windows)
 
 
 class ExceedanceRule:
@@ -106,17 +116,28 @@ class ExceedanceRule:
         shown = {n: exceeded[:, n - 1] < enough for n, enough in self.enough.items()}
         return Course(first_look(exceeded[:, n_min - 1 :] >= self.crossing, n_min), shown)
 
-    def agrees_with_judge(self, baseline: Values, live: Values) -> bool:
-        """Whether the tables end each of these windows as the product's ``judge`` does."""
-        reverted, verified = ends([self.course(baseline, live)])
+    def test(self, measure: Measure) -> PlannedTest:
+        """The same rule as the product plans it for ``measure``."""
+        return _product.exceedance_test(measure, self.plan.window, self.c, self.plan.k)
+
+    def agrees_with_product(self, baseline: Values, live: Values) -> bool:
+        """Whether the tables end each of these windows as a live window of the product does."""
         pairs = zip(baseline.tolist(), live.tolist(), strict=True)
-        verdicts = [exceedances.judge(self.plan, self.c, before, after).verdict for before, after in pairs]
-        return _same(verdicts, reverted, verified)
+        windows = [(_product.sessions(errors=before), _product.sessions(errors=after)) for before, after in pairs]
+        return same(ends([self.course(baseline, live)]), [self.test(Measure.ERRORS)], windows)
 
 
-def _same(verdicts: list[Verdict], reverted: Flags, verified: Flags) -> bool:
+Window = tuple[tuple[Figures, ...], tuple[Figures, ...]]
+"""The sessions of a baseline and of what followed."""
+
+
+def same(ended: tuple[Flags, Flags], tests: Sequence[PlannedTest], windows: Sequence[Window]) -> bool:
+    """Whether the product ends these windows, the first ones of those that ``ended`` tells of, in the same way."""
+    reverted, verified = ended
     by_table = np.where(reverted, Verdict.REVERTED, np.where(verified, Verdict.VERIFIED, Verdict.INCONCLUSIVE))
-    return [str(verdict) for verdict in verdicts] == [str(verdict) for verdict in by_table]
+    return [str(_product.decide(tests, *window).verdict) for window in windows] == [
+        str(one) for one in by_table[: len(windows)]
+    ]
 
 
 def chunks(windows: int) -> Iterator[int]:

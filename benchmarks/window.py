@@ -19,14 +19,16 @@ from collections.abc import Callable
 from functools import partial
 from math import sqrt
 
+import _product
 import numpy as np
-from _agents import Agent, ErrorCounts, Flags, SkewedCost, with_lots
+from _agents import Agent, ErrorCounts, Flags, Sessions, SkewedCost, Values, with_lots
 from _creep import Chain, chains, worst_expected_loss, worst_expected_rise
 from _obvious_rules import fisher_at_05, mann_whitney_at_05, poisson_test, ten_points_down
 from _published import CHANGES, SHAPES, Shape, change, name, plan, show_published
-from _windows import ExceedanceRule, SuccessRule, chunks, ends
+from _windows import ExceedanceRule, SuccessRule, chunks, ends, same
 from numpy.random import Generator
 
+from karpathy_self_improve.ratchet.live_plan import Figures, Measure
 from karpathy_self_improve.stats import polya_urn
 from karpathy_self_improve.stats.calibration import OperatingCharacteristics, operating_characteristics
 from karpathy_self_improve.stats.exceedances import level_rank
@@ -43,7 +45,7 @@ AGENTS = [
     Agent("fair, errors in bursts, cost very skewed", 0.8, 2.0, 0.5, 1.5),
     Agent("poor, many errors in bursts, cost skewed", 0.55, 4.0, 0.8, 1.0),
 ]
-
+_DIFFERENT = "The simulated rule and the product end the same windows differently."
 
 Ended = tuple[Flags, Flags]  # which windows were reverted, which verified
 
@@ -97,8 +99,8 @@ def simulate_success(rules: dict[Shape, SuccessRule], checks: Checks, rng: Gener
 def _success_windows(rule: SuccessRule, rates: tuple[float, float], rng: Generator, size: int) -> Ended:
     s0 = rng.binomial(rule.plan.n0, rates[0], size)
     outcomes = rng.random((size, rule.plan.n_max), dtype=np.float32) < rates[1]
-    if not rule.agrees_with_judge(s0[:20], outcomes[:20]):
-        raise SystemExit("The simulated rule and the product's judge end the same windows differently.")
+    if not rule.agrees_with_product(s0[:20], outcomes[:20]):
+        raise SystemExit(_DIFFERENT)
     return ends([rule.course(s0, outcomes)])
 
 
@@ -119,8 +121,8 @@ def _measure_windows(
 ) -> Ended:
     window = rule.plan.window
     baseline, live = measure.draw(rng, (size, window.n0)), measure.draw(rng, (size, window.n_max), factor)
-    if not rule.agrees_with_judge(baseline[:20], live[:20]):
-        raise SystemExit("The simulated rule and the product's judge end the same windows differently.")
+    if not rule.agrees_with_product(baseline[:20], live[:20]):
+        raise SystemExit(_DIFFERENT)
     return ends([rule.course(baseline, live)])
 
 
@@ -168,19 +170,30 @@ def show_obvious_rules(success: SuccessRule, windows: int, rng: Generator) -> di
     }
 
 
+def _first_windows(arm: Sessions, errors: Values) -> list[tuple[Figures, ...]]:
+    """The first twenty windows' sessions as the product sees them."""
+    columns = zip(arm.success[:20].tolist(), errors[:20].tolist(), arm.cost[:20].tolist(), strict=True)
+    return [_product.sessions(*window) for window in columns]
+
+
 def _all_rules(
     agent: Agent, success: SuccessRule, exceedances: list[ExceedanceRule], size: int, rng: Generator
 ) -> dict[str, Flags]:
     n0, n_max, n_min = success.plan.n0, success.plan.n_max, success.plan.n_min
     before, after = agent.sessions(rng, (size, n0)), agent.sessions(rng, (size, n_max))
     s0 = before.success.sum(axis=1)
+    errors = with_lots(rng, before.errors), with_lots(rng, after.errors)
     courses = [
         success.course(s0, after.success),
-        exceedances[0].course(with_lots(rng, before.errors), with_lots(rng, after.errors)),
+        exceedances[0].course(*errors),
         exceedances[1].course(before.cost, after.cost),
     ]
     alone = [ends([course])[0] for course in courses]
     reverted, verified = ends(courses)
+    windows = list(zip(_first_windows(before, errors[0]), _first_windows(after, errors[1]), strict=True))
+    tests = [success.test, exceedances[0].test(Measure.ERRORS), exceedances[1].test(Measure.COST)]
+    if not same((reverted, verified), tests, windows):
+        raise SystemExit(_DIFFERENT)
     fisher, ranks = fisher_at_05(s0, n0, after.success, n_min), mann_whitney_at_05(before.cost, after.cost, n_min)
     poisson = poisson_test(before.errors, after.errors, n_min, 0.05)
     s0_of_40 = before.success[:, :40].sum(axis=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import BadInput
@@ -85,6 +86,8 @@ def _tree() -> _Parser:
     _proposing(commands)
     _looking(commands)
     _deciding(commands)
+    _deciding_windows(commands)
+    _reviewing(commands)
     _measuring(commands)
     _running(commands)
     return root
@@ -96,7 +99,7 @@ def _setting_up(commands: _Commands) -> None:
     init.add_argument(
         "--approval",
         choices=("signed", "unsigned"),
-        help="who may approve: 'unsigned' is whoever runs the command; 'signed' needs reviewer keys, which come later",
+        help="who may approve: 'signed' (default) is whoever holds a reviewer's key, 'unsigned' whoever runs a command",
     )
     init.add_argument("--yes", action="store_true", help="ask nothing")
     commands.add("doctor", "name everything that is wrong, each with its fix", "doctor", "setting_up.doctor")
@@ -135,6 +138,12 @@ def _proposing(commands: _Commands) -> None:
 def _looking(commands: _Commands) -> None:
     status = commands.add("status", "what stands where, profile by profile", "status", "operating.status")
     status.add_argument("--target", metavar="PROFILE", help="only this profile")
+    metrics = commands.add(
+        "metrics", "sessions, errors, warnings, tokens and cost, window by window", "metrics default", "metrics.show"
+    )
+    metrics.add_argument("target", nargs="?", metavar="PROFILE", help="default: the newest window of every profile")
+    metrics.add_argument("--limit", type=int, default=20, metavar="N", help="at most this many windows (default: 20)")
+    metrics.add_argument("--collect", action="store_true", help="first take in what is new, as one more window")
     listing = commands.add("list", "the experiments, newest first", "list --state proposed", "changes.list_all")
     listing.add_argument("--target", metavar="PROFILE", help="only this profile")
     _state(listing, STATES)
@@ -152,6 +161,7 @@ def _looking(commands: _Commands) -> None:
 def _deciding(commands: _Commands) -> None:
     approve = _identified(commands.add("approve", "let a measured change go live", "approve 3", "changes.approve"))
     approve.add_argument("--override", metavar="REASON", help="approve without a finished evaluation, and say why")
+    _signing(approve)
     reject = _identified(
         commands.add(
             "reject", "refuse a proposal, or withdraw an approval", 'reject 3 --reason "too vague"', "changes.reject"
@@ -160,11 +170,44 @@ def _deciding(commands: _Commands) -> None:
     reject.add_argument("--reason", default="", metavar="TEXT", help="why")
     apply = _identified(commands.add("apply", "put an approved change into its file", "apply 3", "changes.apply"))
     apply.add_argument("--unwatched", action="store_true", help="even though no daemon watches (this is recorded)")
+    apply.add_argument("--force", action="store_true", help="write over what was edited since; a reviewer signs it")
+    apply.add_argument("--reason", default="", metavar="TEXT", help="why to force it")
+    _signing(apply)
     _identified(commands.add("verify", "keep a live change, if its window allows it", "verify 3", "changes.verify"))
     revert = _identified(
         commands.add("revert", "take a live or verified change back", 'revert 3 --reason "too curt"', "changes.revert")
     )
     revert.add_argument("--reason", default="", metavar="TEXT", help="why")
+    revert.add_argument("--force", action="store_true", help="write over what was edited since; a reviewer signs it")
+    _signing(revert)
+
+
+def _reviewing(commands: _Commands) -> None:
+    reviewer = commands.add("reviewer", "the people who may sign, and their keys", "reviewer list")
+    below = _Commands(reviewer, "commands")
+    below.add("list", "who may sign, and their fingerprint", "reviewer list", "reviewer.list_all")
+    add = below.add("add", "a key for one more reviewer; the first is the set-up", "reviewer add ana", "reviewer.add")
+    remove = below.add("remove", "take the right to sign from a reviewer", "reviewer remove ben", "reviewer.remove")
+    rotate = below.add("rotate", "a new key and passphrase in place of one's own", "reviewer rotate", "reviewer.rotate")
+    reset = below.add("reset", "forget all reviewers and begin anew with one", "reviewer reset ana", "reviewer.reset")
+    for parser in (add, remove, reset):
+        parser.add_argument("name", metavar="NAME", help="what the reviewer is called")
+    for parser in (add, remove, rotate):
+        _signing(parser)
+
+
+def _deciding_windows(commands: _Commands) -> None:
+    decide = _identified(
+        commands.add(
+            "decide",
+            "decide a live change whose window was inconclusive",
+            'decide 3 keep --reason "reads better, and nothing got worse"',
+            "measuring.decide",
+        )
+    )
+    decide.add_argument("decision", choices=("keep", "revert"), help="keep it, accepted by you; or take it back")
+    decide.add_argument("--reason", required=True, metavar="TEXT", help="why")
+    _signing(decide)
 
 
 def _measuring(commands: _Commands) -> None:
@@ -172,6 +215,19 @@ def _measuring(commands: _Commands) -> None:
         commands.add("evaluate", "run a proposal and its baseline on the scenarios", "evaluate 3", "measuring.evaluate")
     )
     evaluate.add_argument("--queue", action="store_true", help="leave it to the daemon instead of waiting here")
+    for word, example in (("good", "good"), ("bad", 'bad 20261120_101500_a1b2c3 --note "wrong dates"')):
+        said = commands.add(word, f"say that a session went {word}", example, f"session_feedback.{word}")
+        said.add_argument("session_id", nargs="?", metavar="SESSION_ID", help="default: the one that just went on")
+        said.add_argument("--target", metavar="PROFILE", help="its profile (default: the active one)")
+        said.add_argument("--note", metavar="TEXT", help="why")
+    results = _identified(
+        commands.add("results", "every single result of an experiment's evaluations", "results 3", "labels.results")
+    )
+    results.add_argument("--to-label", action="store_true", help="only unlabelled ones, without arm and verdict")
+    results.add_argument("--limit", type=int, default=200, metavar="N", help="at most this many (default: 200)")
+    label = _identified(commands.add("label", "say whether a result is good enough", "label 12 fail", "labels.label"))
+    label.add_argument("verdict", choices=("pass", "fail"), help="what you say of it")
+    label.add_argument("--note", default="", metavar="TEXT", help="why")
     scenario = commands.add("scenario", "the scenarios that proposals are measured on", "scenario list")
     below = _Commands(scenario, "commands")
     listing = below.add(
@@ -193,7 +249,7 @@ def _measuring(commands: _Commands) -> None:
     add.add_argument("--holdout", action="store_true", help="hold it out: never shown, never used for proposals")
     add.add_argument("--critical", action="store_true", help="a proposal that breaks it must not pass")
     _identified(below.add("show", "one scenario with its checks", "scenario show 3", "scenarios.show"))
-    _identified(below.add("delete", "take a scenario out of use", "scenario delete 3", "scenarios.delete"))
+    _signing(_identified(below.add("delete", "take a scenario out of use", "scenario delete 3", "scenarios.delete")))
 
 
 def _running(commands: _Commands) -> None:
@@ -203,6 +259,7 @@ def _running(commands: _Commands) -> None:
     ):
         made = commands.add(name, help_text, f"{name} coder", f"operating.{name}")
         made.add_argument("target", nargs="?", metavar="PROFILE", help="default: the active one")
+    _signing(made)  # letting changes go on is the one of the two that needs a person
     changes = commands.add(
         "changes", "guarded files that changed without an experiment", "changes --diff", "watching.changes"
     )
@@ -224,15 +281,36 @@ def _running(commands: _Commands) -> None:
     jobs.add_argument("--cancel", type=_identifier, metavar="ID", help="cancel this one instead")
     daemon = commands.add("daemon", "work in the foreground until stopped", "daemon", "operating.daemon")
     daemon.add_argument("--once", action="store_true", help="one round, then end")
+    serve = commands.add(
+        "serve", "the dashboard's routes and page on a server of their own", "serve --port 9120", "serving.serve"
+    )
+    serve.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="where to listen (default: 127.0.0.1)")
+    serve.add_argument("--port", type=_port, default=9120, metavar="N", help="default: 9120; 0: any that is free")
+    serve.add_argument(
+        "--name", action="append", default=[], metavar="HOST", help="a name it is reached by (repeatable)"
+    )
+    serve.add_argument("--certificate", type=Path, metavar="PATH", help="serve TLS with this certificate (PEM)")
+    serve.add_argument("--key", type=Path, metavar="PATH", help="the certificate's private key")
+    serve.add_argument("--token-file", type=Path, metavar="PATH", help="default: server-token in ~/.config")
 
 
 def _state(parser: _Parser, states: Sequence[str]) -> None:
     parser.add_argument("--state", choices=states, metavar="STATE", help=f"only these: {', '.join(states)}")
 
 
+def _signing(parser: _Parser) -> None:
+    parser.add_argument("--as", dest="by", metavar="NAME", help="which reviewer signs, when several have a key here")
+
+
 def _identified(parser: _Parser) -> _Parser:
     parser.add_argument("id", type=_identifier, metavar="ID", help="its number")
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port: 0 to 65535")
+    return int(text)
 
 
 def _identifier(text: str) -> int:

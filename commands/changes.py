@@ -12,13 +12,16 @@ from ..errors import BadInput
 from ..evaluation import reports
 from ..installation import overview
 from ..ratchet import apply as applying
-from ..ratchet import approval, experiments, live_window
+from ..ratchet import approval, experiments, live_window, serving
+from ..ratchet.beginning import revert_purpose
 from ..ratchet.experiments import Experiment
+from ..ratchet.questions import Question
 from ..ratchet.states import State
 from ..ratchet.unified_diff import apply_diff
+from ..reviewing.payload import Purpose
 from ..routes.rows import ExperimentRow
 from . import experiment_views as views
-from . import session
+from . import session, signing
 from .exits import Exit
 from .output import Answer
 
@@ -46,7 +49,7 @@ def _candidate(args: Namespace, base: FileVersion) -> bytes:
     if args.replace:
         return experiments.replaced_text(base.content, *args.replace)
     if args.diff:
-        return apply_diff(base.content, _read(args.diff))
+        return apply_diff(base.content, _read(args.diff), args.file)
     return _read(args.content)
 
 
@@ -114,8 +117,11 @@ def history(args: Namespace) -> Answer:
 
 
 def approve(args: Namespace) -> Answer:
+    purpose = Purpose.OVERRIDE if (args.override or "").strip() else Purpose.APPROVE
     with session.opened() as context:
-        done = approval.approve(context, args.id, session.actor(), override_reason=args.override)
+        question = Question(purpose, experiment=args.id, reason=args.override)
+        signed = signing.signed_here(context, question, session.actor(), args.by)
+        done = approval.approve(context, args.id, session.actor(), override_reason=args.override, signed=signed)
         return _moved(context, done)
 
 
@@ -126,7 +132,12 @@ def reject(args: Namespace) -> Answer:
 
 def apply(args: Namespace) -> Answer:
     with session.opened() as context:
-        return _moved(context, applying.apply(context, args.id, session.actor(), unwatched=args.unwatched))
+        actor, force, signed = session.actor(), None, None
+        if args.force:
+            force = args.reason or "forced at a terminal"
+            signed = signing.signed_here(context, Question(Purpose.FORCE, args.id, reason=force), actor, args.by)
+        done = applying.apply(context, args.id, actor, unwatched=args.unwatched, force=force, signed=signed)
+        return _moved(context, done)
 
 
 def verify(args: Namespace) -> Answer:
@@ -136,8 +147,11 @@ def verify(args: Namespace) -> Answer:
 
 def revert(args: Namespace) -> Answer:
     with session.opened() as context:
-        reason = args.reason or "taken back at a terminal"
-        return _moved(context, applying.revert(context, args.id, session.actor(), reason))
+        reason, actor = args.reason or "taken back at a terminal", session.actor()
+        purpose, signed = revert_purpose(experiments.get(context, args.id), force=args.force), None
+        if purpose:
+            signed = signing.signed_here(context, Question(purpose, args.id, reason=reason), actor, args.by)
+        return _moved(context, applying.revert(context, args.id, actor, reason, force=args.force, signed=signed))
 
 
 def _moved(context: Context, experiment: Experiment) -> Answer:
@@ -148,5 +162,5 @@ def _moved(context: Context, experiment: Experiment) -> Answer:
         "apply_commit_sha": experiment.apply_commit_sha,
         "revert_commit_sha": experiment.revert_commit_sha,
     }
-    daemon = overview.daemon_state(context)
-    return Answer(document, views.moved(experiment, daemon.alive, context.settings))
+    daemon, served = overview.daemon_state(context), serving.advice(context, experiment)
+    return Answer({**document, "serving": served}, views.moved(experiment, daemon.alive, context.settings, served))

@@ -1,14 +1,20 @@
-"""The two doors the host opens: ``hermes ratchet ...`` and ``/ratchet ...``. Stdlib only until one is used."""
+"""The doors the host opens: ``hermes ratchet ...``, ``/ratchet ...`` and two hooks. Stdlib only until one is used."""
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 DESCRIPTION = "Improve this agent's prompt files by small, measured, reversible changes."
-SLASH_DESCRIPTION = "What the ratchet is doing: status, list, show N"
-SLASH_HINT = "[status | list | show N]"
+SLASH_DESCRIPTION = "What the ratchet is doing: status, list, show N; how the agent did: good, bad"
+SLASH_HINT = "[status | list | show N | good | bad]"
+MODEL_TASKS = (
+    ("ratchet_judge", "Ratchet judge", "judges evaluated answers by a scenario's rubric"),
+    ("ratchet_proposer", "Ratchet proposer", "proposes changes of prompt files"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,3 +46,23 @@ async def slash(raw_args: str) -> str:
     from .slash import answer
 
     return await asyncio.to_thread(answer, raw_args)
+
+
+def turn_answered(session_id: str = "", platform: str = "", **_: Any) -> None:
+    """The host's hook ``post_llm_call``: the agent has answered. Remembers which conversation that was."""
+    _quietly("remember", session_id, platform)
+
+
+def message_arrived(event: Any = None, gateway: Any = None, **_: Any) -> None:
+    """The host's hook ``pre_gateway_dispatch``: a chat has sent something. Remembers who, for this task only."""
+    _quietly("heard", event, gateway)
+
+
+def _quietly(name: str, *facts: Any) -> None:
+    """Tell :mod:`answered`. An agent's turn and a chat's message must never suffer from what we remember of them."""
+    try:
+        from . import answered
+
+        getattr(answered, name)(*facts)
+    except Exception:
+        logging.getLogger(__name__).debug("a hook of the ratchet failed", exc_info=True)

@@ -108,10 +108,15 @@ def _facts(experiment: Experiment, approved: Approval | None) -> list[tuple[str,
         ("rejected", f"by {experiment.rejected_by}: {experiment.rejection_reason}" if experiment.rejected_by else None),
         ("applied in", experiment.apply_commit_sha),
         ("live sessions", f"{experiment.live_sessions_observed} of {target}" if target else None),
-        ("live verdict", experiment.live_verdict),
+        ("live verdict", _live_verdict(experiment)),
         ("taken back in", experiment.revert_commit_sha),
         ("conflict", "the file was edited by hand since" if experiment.manual_conflict_detected else None),
     ]
+
+
+def _live_verdict(experiment: Experiment) -> str | None:
+    accepted = experiment.live_verdict == "inconclusive" and experiment.verified_at
+    return f"{experiment.live_verdict}, accepted by a person" if accepted else experiment.live_verdict
 
 
 def _approval(experiment: Experiment, approved: Approval) -> str:
@@ -143,9 +148,14 @@ def next_step(experiment: Experiment) -> str | None:
     if state is State.PROPOSED and experiment.evaluation_status != "finished":
         return f"Next: hermes ratchet evaluate {number}, then approve or reject it."
     if state is State.PROPOSED:
-        return f"Next: hermes ratchet approve {number}, or hermes ratchet reject {number} --reason TEXT"
+        return (
+            f"Next: hermes ratchet live {number} (what its live window will catch and miss), then "
+            f"hermes ratchet approve {number}, or hermes ratchet reject {number} --reason TEXT"
+        )
     if state is State.APPROVED:
         return f"Next: the daemon applies it; by hand: hermes ratchet apply {number}"
+    if state is State.LIVE and experiment.live_verdict == "inconclusive":
+        return f'Next: hermes ratchet live {number}, then hermes ratchet decide {number} keep|revert --reason "..."'
     if state is State.LIVE:
         return f"Next: hermes ratchet live {number} shows how its window stands."
     return None
@@ -169,13 +179,15 @@ def _who(step: Transition) -> str:
     return step.actor if step.principal in (step.actor, f"os:{step.actor}") else f"{step.actor} ({step.principal})"
 
 
-def moved(experiment: Experiment, watched: bool, settings: Settings) -> View:
+def moved(experiment: Experiment, watched: bool, settings: Settings, served: Sequence[str] = ()) -> View:
     def view(console: Console) -> None:
         marked = " (unsigned)" if experiment.state == State.APPROVED and settings.approval == "unsigned" else ""
         render.say(console, f"Experiment {experiment.id} is {experiment.state}{marked}.")
         commit = experiment.revert_commit_sha if experiment.state == State.REVERTED else experiment.apply_commit_sha
         if commit and experiment.state in (State.LIVE, State.REVERTED):
             render.say(console, f"Commit {commit}")
+        for sentence in served:
+            render.say(console, sentence)
         if hint := _after(experiment, watched, settings):
             render.say(console, hint, "dim")
 

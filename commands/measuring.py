@@ -18,28 +18,23 @@ from ..errors import Conflict
 from ..evaluation import jobs, reports, service
 from ..evaluation.jobs import Job
 from ..evaluation.reports import OfflineVerdict
-from ..ratchet import experiments, live_window
-from ..ratchet.live_window import WindowStatus
+from ..ratchet import deciding, experiments, explanation, live_window, serving
+from ..ratchet.deciding import Choice
+from ..ratchet.questions import Question
+from ..ratchet.states import State
+from ..reviewing.payload import Purpose
 from ..routes.rows import ExperimentRow, JobRow
 from ..stats.calibration import Verdict
 from . import experiment_views as views
-from . import output, render, session
+from . import live_views, output, render, session, signing
 from .exits import Exit
 from .output import Answer
-from .render import Column
 
 if TYPE_CHECKING:
     from ..ratchet.context import Context
     from ..ratchet.experiments import Experiment
 
 _POLL_S = 0.5
-_MEMBERS = (
-    Column("session", 22),
-    Column("counted"),
-    Column("outcome"),
-    Column("errors"),
-    Column("why", takes_rest=True),
-)
 
 
 def evaluate(args: Namespace) -> Answer:
@@ -113,45 +108,27 @@ def _evaluated(console: Console, job: Job, experiment: Experiment, report: dict[
 
 
 def live(args: Namespace) -> Answer:
+    """Where a window stands; of a proposal, what its window would be."""
     with session.opened() as context:
+        experiment = experiments.get(context, args.id)
+        if experiment.state == State.PROPOSED:
+            live_window.make_plan(context, experiment)
         found = live_window.status(context, args.id)
-    inconclusive = found.verdict is Verdict.INCONCLUSIVE
-    return Answer(_window(found), lambda c: _show_window(c, found), Exit.INCONCLUSIVE if inconclusive else Exit.OK)
+        told = explanation.explain(context, found)
+    code = Exit.INCONCLUSIVE if found.verdict is Verdict.INCONCLUSIVE else Exit.OK
+    return Answer(live_views.document(found, told), lambda console: live_views.window(console, found, told), code)
 
 
-def _window(found: WindowStatus) -> dict[str, Any]:
-    plan = asdict(found.plan)
-    return {
-        "experiment_id": found.experiment.id,
-        "state": found.experiment.state,
-        "verdict": found.verdict,
-        "reason": found.reason,
-        "counted": found.counted,
-        "errors": found.errors,
-        "decision": asdict(found.decision) if found.decision else None,
-        "plan": plan,
-        "sessions": [asdict(member) for member in found.members],
-    }
-
-
-def _show_window(console: Console, found: WindowStatus) -> None:
-    plan, window = found.plan, found.plan.window
-    render.heading(console, f"Live window of experiment {found.experiment.id} ({found.experiment.state})")
-    pairs: list[tuple[str, object]] = [
-        ("verdict", f"{found.verdict}: {found.reason}"),
-        ("sessions", f"{found.counted} counted of {plan.n}, at most {plan.n_max} or {plan.max_days:g} days"),
-        ("errors", found.errors),
-        ("test", plan.note),
-    ]
-    if window is not None and plan.boundary is not None:
-        now = f"{found.decision.mid_p[-1]:.4f}" if found.decision and found.decision.mid_p else "not looked at yet"
-        pairs += [
-            ("baseline", f"{plan.baseline_successes} of {window.n0} sessions succeeded"),
-            ("taken back when", f"mid-p <= {plan.boundary:.4f} from session {window.n_min} on (now: {now})"),
-            ("verified when", f"a loss above {window.margin:.0%} is ruled out with {window.confidence:.0%}"),
-        ]
-    render.facts(console, pairs)
-    if found.members:
-        console.print()
-        rows = [(m.session_id, "yes" if m.counted else "no", m.outcome, m.errors, m.reason) for m in found.members]
-        console.print(render.table(_MEMBERS, rows))
+def decide(args: Namespace) -> Answer:
+    """A person's word on a window that could not tell."""
+    with session.opened() as context:
+        actor, choice = session.actor(), Choice(args.decision)
+        deciding.check_waits(context, args.id)
+        question = Question(Purpose.DECIDE, args.id, decision=choice.value, reason=args.reason)
+        signed = signing.signed_here(context, question, actor, args.by)
+        done = deciding.decide(context, args.id, choice, args.reason, actor, signed=signed)
+        served = serving.advice(context, done)
+    kept = "stays: accepted by a person" if choice is Choice.KEEP else f"was taken back as {done.revert_commit_sha}"
+    text = "\n".join([f"Experiment {done.id} {kept}.", *served])
+    document = {"ok": True, "experiment_id": done.id, "state": done.state, "revert_commit_sha": done.revert_commit_sha}
+    return Answer(document, views.sentence(text))

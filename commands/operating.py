@@ -15,11 +15,15 @@ from ..installation import overview
 from ..installation.overview import DaemonState, Overview, ProfileOverview
 from ..ratchet import audit_trail, controls
 from ..ratchet.audit_trail import Verdict
+from ..ratchet.consent import Trust
+from ..ratchet.questions import Question
+from ..reviewing.payload import Purpose
+from ..reviewing.refusals import NoReviewer
 from ..routes.rows import ExperimentRow, JobRow
 from ..watching import waiting
 from ..watching.changes import Change
 from . import experiment_views as views
-from . import render, session
+from . import render, session, signing
 from .exits import Exit
 from .output import Answer
 from .plain import visible
@@ -55,11 +59,21 @@ def status(args: Namespace) -> Answer:
 def _document(found: Overview, unseen: list[Change]) -> dict[str, Any]:
     return {
         "approval": found.approval,
+        "reviewers": _trust(found.trust),
         "auto_apply": found.auto_apply,
         "daemon": {"alive": found.daemon.alive, "heartbeat_at": found.daemon.heartbeat_at, "pid": found.daemon.pid},
         "jobs": {"queued": found.jobs_queued, "running": found.jobs_running},
         "profiles": [_profile_document(one) for one in found.profiles],
         "external_changes": [asdict(change) for change in unseen],
+    }
+
+
+def _trust(trust: Trust) -> dict[str, Any]:
+    return {
+        "names": [one.name for one in trust.reviewers],
+        "fingerprint": trust.fingerprint,
+        "pinned": trust.pinned,
+        "trouble": trust.trouble.message if trust.trouble else None,
     }
 
 
@@ -82,7 +96,9 @@ def _profile_document(one: ProfileOverview) -> dict[str, Any]:
 
 
 def _show(console: Console, found: Overview, unseen: list[Change]) -> None:
-    render.say(console, f"approval  {_approval(found)}", "yellow" if found.approval == "unsigned" else "")
+    render.say(console, f"approval  {_approval(found)}", _urgency(found))
+    if found.trust.configured != found.approval:
+        render.say(console, "          the settings say approval: unsigned, which counts no more", "yellow")
     render.say(console, f"daemon    {_daemon(found.daemon)}", "" if found.daemon.alive else "red")
     render.say(console, f"jobs      {found.jobs_queued} queued, {found.jobs_running} running")
     console.print()
@@ -101,10 +117,21 @@ def _unseen(change: Change) -> str:
     )
 
 
+def _urgency(found: Overview) -> str:
+    if found.trust.trouble is not None and not isinstance(found.trust.trouble, NoReviewer):
+        return "red"
+    return "yellow" if found.approval == "unsigned" or found.trust.trouble is not None else ""
+
+
 def _approval(found: Overview) -> str:
     if found.approval == "unsigned":
         return "UNSIGNED: whoever runs the command, or opens the dashboard, approves"
-    return "signed: nobody can approve yet, for there are no reviewer keys"
+    trust = found.trust
+    if trust.trouble is not None:
+        return f"signed, but NOTHING IS APPROVED OR APPLIED: {trust.trouble.message}"
+    names = ", ".join(one.name for one in trust.reviewers)
+    pinned = "pinned" if trust.pinned else "NOT pinned (hermes ratchet install-service)"
+    return f"signed by {names}; fingerprint {str(trust.fingerprint)[:16]}, {pinned}"
 
 
 def _daemon(daemon: DaemonState) -> str:
@@ -144,6 +171,12 @@ def _troubles(one: ProfileOverview) -> list[str]:
         said.append(
             f"{one.profile}: failed {one.control.failures} times, next try {until} UTC: {one.control.last_error}"
         )
+    if one.in_flight and one.in_flight.live_verdict == "inconclusive":
+        number = one.in_flight.id
+        said.append(
+            f"{one.profile}: the window of experiment {number} could not tell, and a person decides: "
+            f'hermes ratchet live {number}, then hermes ratchet decide {number} keep|revert --reason "..."'
+        )
     if one.in_flight and one.in_flight.manual_conflict_detected:
         said.append(f"{one.profile}: {one.in_flight.target_relpath} was edited by hand; see show {one.in_flight.id}")
     return said
@@ -158,7 +191,12 @@ def pause(args: Namespace) -> Answer:
 
 def resume(args: Namespace) -> Answer:
     with session.opened() as context:
-        done = controls.resume(context, session.target(args.target), session.actor())
+        profile, actor = session.target(args.target), session.actor()
+        signed = None
+        if controls.get(context, profile).paused:
+            question = Question(Purpose.RESUME, profile=profile)
+            signed = signing.signed_here(context, question, actor, args.by)
+        done = controls.resume(context, profile, actor, signed)
     text = f"Profile {done.profile} goes on."
     return Answer({"ok": True, "profile": done.profile, "paused": False}, views.sentence(text))
 

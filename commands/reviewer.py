@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -12,9 +13,9 @@ from typing import Any
 from rich.console import Console
 
 from ..errors import BadInput, Forbidden
-from ..installation import service_unit
+from ..ratchet import signers
 from ..ratchet.context import Context
-from ..reviewing import attempts, changes, keys, pin, reviewers
+from ..reviewing import attempts, changes, keys, reviewers
 from ..reviewing.keys import KeyFile, SigningKey
 from ..reviewing.payload import Purpose
 from ..reviewing.refusals import KeyUnusable, NoReviewer
@@ -80,7 +81,7 @@ def reset(args: Namespace) -> Answer:
 
 def list_all(_: Namespace) -> Answer:
     with session.opened() as context:
-        pinned = pin.pinned(service_unit.unit_path())
+        pinned = context.pin
         with context.store.read() as tx:
             current = reviewers.load(tx)
         here = {one.public_key: one.path for one in _files(context)}
@@ -102,7 +103,7 @@ def _deciding() -> Iterator[tuple[Context, str]]:
 def _new_key(context: Context, name: str) -> Iterator[tuple[KeyFile, SigningKey]]:
     """A new key with a new passphrase; its file goes away again when the change does not come about."""
     keys.check_name(name)
-    file, key = keys.create(signing.keys_folder(context), name, signing.new_passphrase(name))
+    file, key = keys.create(signers.keys_folder(context), name, signing.new_passphrase(name))
     try:
         yield file, key
     except BaseException:
@@ -125,16 +126,20 @@ def _untampered(context: Context) -> ReviewerSet:
 
 
 def _signer(context: Context, current: ReviewerSet, name: str | None, principal: str) -> SigningKey:
-    return signing.unlocked(context, signing.own_key(context, current, name), principal)
+    return signing.unlocked(context, signers.own_key(context, current, name), principal)
 
 
 def _confirm_reset() -> None:
     print(
         "All reviewers are forgotten, and what they approved and is not applied yet becomes void. It is recorded, and\n"
-        "a daemon with a pinned fingerprint applies nothing until you pin the new one."
+        "a daemon with a pinned fingerprint applies nothing until you pin the new one.\n"
+        f"To go on, type {_RESET}: ",
+        end="",
+        file=sys.stderr,  # standard output is for the answer
+        flush=True,
     )
     try:
-        typed = input(f"To go on, type {_RESET}: ").strip()
+        typed = input().strip()
     except EOFError:
         typed = ""
     if typed != _RESET:
@@ -142,7 +147,7 @@ def _confirm_reset() -> None:
 
 
 def _files(context: Context) -> Iterator[KeyFile]:
-    for path in keys.key_files(signing.keys_folder(context)):
+    for path in keys.key_files(signers.keys_folder(context)):
         try:
             yield keys.look(path)
         except KeyUnusable:
@@ -173,6 +178,7 @@ def _after_change(done: ReviewerSet, file: KeyFile | None) -> Callable[[Console]
         if file:
             render.verbatim(console, f"key file     {file.path}")
             render.say(console, "Keep a copy of the key file elsewhere: with the passphrase, it is all there is.")
+            render.say(console, "Write the fingerprint down: another one than this means that somebody else can sign.")
         render.say(console, _PIN, "yellow")
 
     return view

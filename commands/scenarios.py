@@ -12,8 +12,10 @@ from rich.console import Console
 
 from ..errors import BadInput
 from ..evaluation import scenarios
+from ..ratchet.questions import Question
+from ..reviewing.payload import Purpose
 from . import experiment_views as views
-from . import render, session
+from . import render, session, signing
 from .output import Answer
 from .render import Column
 
@@ -64,7 +66,11 @@ def show(args: Namespace) -> Answer:
 
 def delete(args: Namespace) -> Answer:
     with session.opened() as context:
-        scenarios.delete_scenario(context, args.id, session.actor())
+        found, actor, signed = scenarios.get_scenario(context, args.id), session.actor(), None
+        if found.holdout:
+            question = Question(Purpose.DELETE_HOLDOUT, profile=found.profile, scenario=found.id)
+            signed = signing.signed_here(context, question, actor, args.by)
+        scenarios.delete_scenario(context, args.id, actor, signed)
     text = f"Scenario {args.id} is out of use; the results it gave are kept."
     return Answer({"ok": True, "scenario_id": args.id}, views.sentence(text))
 
@@ -107,7 +113,7 @@ def _full(console: Console, scenario: Scenario) -> None:
             ("created", render.ago(scenario.created_at)),
         ],
     )
-    if scenario.holdout:
+    if scenario.holdout and not scenario.checks:
         render.say(console, "It is held out: its input and checks are not shown.", "dim")
         return
     console.print()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from ..errors import BadInput
+from ..errors import ApprovalRefused, BadInput
 from . import render
 from .exits import Exit
 from .output import Answer
@@ -28,19 +28,25 @@ def init(args: Namespace) -> Answer:
     from ..installation.init import initialise
 
     done = initialise(args.target, args.approval or _asked_approval(args))
-    document = {"steps": [asdict(step) for step in done.steps], "approval": done.approval}
+    document = {
+        "steps": [asdict(step) for step in done.steps],
+        "approval": done.approval,
+        "reviewers": list(done.reviewers),
+    }
     return Answer(document, lambda console: _set_up(console, done))
 
 
 def _asked_approval(args: Namespace) -> str | None:
     """The person's choice, asked only on a terminal and only while nobody can approve; None leaves it as it is."""
     from .. import host
+    from ..installation.init import has_reviewers
 
-    if args.yes or args.json or not _at_terminal() or host.settings().approval == "unsigned":
+    asks = _at_terminal() and not (args.yes or args.json)
+    if not asks or host.settings().approval == "unsigned" or has_reviewers():
         return None
     print(
-        "Approvals should be signed by a reviewer key, which this version does not have yet: until then nobody can\n"
-        "approve a change. With unsigned approvals, whoever runs the command approves, and every approval is marked so."
+        "Approvals are signed with a reviewer's key, which you make next: hermes ratchet reviewer add NAME\n"
+        "Without keys, whoever runs the command approves, and every approval is marked as unsigned."
     )
     return "unsigned" if _yes("Allow unsigned approvals?") else None
 
@@ -53,8 +59,9 @@ def _set_up(console: Console, done: SetUp) -> None:
         render.say(
             console, "Approvals are UNSIGNED: whoever runs the command, or opens the dashboard, approves.", "yellow"
         )
-    else:
-        render.say(console, "Nobody can approve yet. To allow it without keys: hermes ratchet init --approval unsigned")
+    elif not done.reviewers:
+        render.say(console, "Nobody can approve yet: add a reviewer: hermes ratchet reviewer add NAME", "yellow")
+        render.say(console, "To allow it without keys: hermes ratchet init --approval unsigned", "dim")
     render.say(console, 'Next: hermes ratchet new --replace "OLD" "NEW", and hermes ratchet daemon to have it watched.')
 
 
@@ -78,12 +85,17 @@ def _diagnosis(console: Console, found: Sequence[Finding], sound: bool) -> None:
 
 
 def service(_: Namespace) -> Answer:
-    from ..installation.service_unit import install
+    from ..installation.pinning import install_service
 
-    unit = install()
-    document = {"path": str(unit.path), "changed": unit.changed, "commands": list(unit.commands)}
+    unit, pinned = install_service()
+    commands = list(unit.commands)
+    document = {"path": str(unit.path), "changed": unit.changed, "commands": commands, "pinned": pinned}
 
     def view(console: Console) -> None:
+        if pinned:
+            render.verbatim(console, f"pinned reviewers  {pinned}")
+        else:
+            render.say(console, "No reviewer is pinned: there is none yet. Add one, then run this again.", "yellow")
         render.say(console, f"{unit.path} {'is written' if unit.changed else 'was as it should be'}. To start it:")
         for command in unit.commands:
             render.verbatim(console, f"  {command}")
@@ -94,6 +106,7 @@ def service(_: Namespace) -> Answer:
 def uninstall(args: Namespace) -> Answer:
     from ..installation.uninstall import uninstall as take_away
 
+    _check_person()
     if args.delete_data and not args.yes:
         _confirm_deletion()
     items = take_away(delete_data=args.delete_data, leave_live=args.leave_live)
@@ -102,6 +115,15 @@ def uninstall(args: Namespace) -> Answer:
         "kept": [asdict(item) for item in items if not item.removed],
     }
     return Answer(document, lambda console: _taken_away(console, items))
+
+
+def _check_person() -> None:
+    """What keeps an agent from its own approval does not go away at its word."""
+    from .. import host
+    from ..installation.init import has_reviewers
+
+    if host.inside_agent() and has_reviewers():
+        raise ApprovalRefused("An agent cannot take its reviewers away. Uninstall in a terminal of your own.")
 
 
 def _confirm_deletion() -> None:

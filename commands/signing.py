@@ -7,20 +7,44 @@ that an agent opened.
 from __future__ import annotations
 
 import getpass
+import sys
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from .. import host
-from ..errors import ApprovalRefused, BadInput
+from ..errors import ApprovalRefused
+from ..ratchet import consent, questions, signers
+from ..ratchet.actor import Actor
 from ..ratchet.context import Context
-from ..reviewing import attempts, keys, passphrases
+from ..ratchet.questions import Question
+from ..reviewing import passphrases
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.keys import KeyFile, SigningKey
-from ..reviewing.refusals import KeyUnusable, PassphraseRefused
+from ..reviewing.refusals import PassphraseRefused
 from ..reviewing.reviewers import ReviewerSet
+from .plain import visible
 
-_UNLOCK = "unlock"
+
+def signed_here(context: Context, question: Question, actor: Actor, name: str | None) -> Signed | None:
+    """The signature of the person at this terminal for what ``question`` asks; None where none is needed.
+
+    Shows what is signed before the passphrase is asked for. Raises what :func:`sign` and :func:`questions.ask` do;
+    a refusal leaves a trace.
+    """
+    with consent.traced(context, actor, question.purpose):
+        current = consent.signers(context)
+        if current is None:
+            return None
+        check_person()
+        return sign(context, current, name, actor.principal, partial(_asked_for, context, question, actor))
+
+
+def _asked_for(context: Context, question: Question, actor: Actor, signer: str) -> Challenge:
+    challenge = questions.ask(context, question, signer, actor)
+    print(f"You are about to sign:\n{visible(questions.in_words(context, question))}", file=sys.stderr)
+    return challenge
 
 
 def sign(
@@ -31,9 +55,9 @@ def sign(
     Raises ApprovalRefused, KeyUnusable, WrongPassphrase, PassphraseRefused, TooManyAttempts, and what ``ask_for`` does.
     """
     check_person()
-    key = unlocked(context, own_key(context, current, name), principal)
-    payload = ask_for(key.public_key).payload
-    return Signed(payload, key.sign(payload.message()))
+    file = signers.own_key(context, current, name)
+    challenge = ask_for(file.public_key)  # first: a passphrase is not typed for what cannot be done
+    return signers.sign(unlocked(context, file, principal), challenge)
 
 
 def check_person() -> None:
@@ -45,35 +69,10 @@ def check_person() -> None:
         )
 
 
-def keys_folder(context: Context) -> Path:
-    return context.data / "keys"
-
-
-def own_key(context: Context, current: ReviewerSet, name: str | None) -> KeyFile:
-    """The key file of the reviewer ``name``, or of the only one who has one here. Raises KeyUnusable, BadInput."""
-    found, unusable = [], []
-    for path in keys.key_files(keys_folder(context)):
-        try:
-            found.append(keys.look(path))
-        except KeyUnusable as error:
-            unusable.append(error)
-    mine = [one for one in found if current.member(one.public_key) and name in (None, one.name)]
-    if len(mine) == 1:
-        return mine[0]
-    if mine:
-        names = ", ".join(one.name for one in mine)
-        raise BadInput(f"Several reviewers have a key here: {names}. Say who you are with --as.")
-    if unusable:
-        raise unusable[0]
-    who = f"the reviewer '{name}'" if name else "a reviewer"
-    raise KeyUnusable(f"There is no key of {who} in {keys_folder(context)}. 'hermes ratchet reviewer list' names all.")
-
-
 def unlocked(context: Context, file: KeyFile, principal: str) -> SigningKey:
     """Open a key with the passphrase its owner types. Raises WrongPassphrase, KeyUnusable, TooManyAttempts."""
     typed = _asked(f"Passphrase of {file.name}: ")
-    with attempts.counted(context.store, principal, _UNLOCK):
-        return keys.unlock(file.path, typed)
+    return signers.unlocked(context, file, typed, principal)
 
 
 def new_passphrase(name: str) -> str:

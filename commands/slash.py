@@ -1,4 +1,4 @@
-"""``/ratchet`` in a chat: short plain text to look at, and for everything else where it is done."""
+"""``/ratchet`` in a chat: short plain text to look at, a word on how the agent did, and where all else is done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ _HELP = (
     "/ratchet status - what stands where\n"
     "/ratchet list - the newest experiments\n"
     "/ratchet show N - one experiment and its diff\n"
-    "Everything that changes something is done in a terminal (hermes ratchet --help) or in the dashboard, "
+    "/ratchet good|bad [note] - how the agent did in the last session of this chat\n"
+    "Everything that changes a file is done in a terminal (hermes ratchet --help) or in the dashboard, "
     "under Self-Improve."
 )
 _ELSEWHERE = (
@@ -54,6 +55,10 @@ def _answered(words: Sequence[str]) -> str:
         return _list()
     if verb == "show" and len(rest) == 1 and _NUMBER.fullmatch(rest[0]):
         return _show(int(rest[0].lstrip("#")))
+    if verb in ("good", "bad"):
+        from . import chat_feedback
+
+        return chat_feedback.answer(verb == "good", rest)
     if verb in ("status", "list", "show"):
         return _HELP
     shown = one_line(verb, 30)
@@ -68,6 +73,8 @@ def _status() -> str:
         found = overview.look(context)
     daemon = "alive" if found.daemon.alive else "SILENT: nothing is applied, watched or taken back"
     lines = [f"approval: {found.approval}, daemon: {daemon}"]
+    if found.trust.trouble:
+        lines.append(found.trust.trouble.message)
     for one in found.profiles:
         flight = one.in_flight
         change = f", experiment {flight.id} on {flight.target_relpath}" if flight else ""

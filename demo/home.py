@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from .scripted_judge import MODEL as JUDGE_MODEL
 from .scripted_model import CONTEXT_LENGTH, MODEL
 
 PLUGIN = "karpathy-self-improve"
@@ -81,8 +82,7 @@ def _settings() -> dict[str, object]:
             "n_min": 4,
             "n": 8,
             "n_max": LIVE_SESSIONS_AT_MOST,
-            "alpha": 0.05,
-            "margin": 0.25,
+            "margin": 0.4,
             "confidence": 0.9,
         },
         "daemon": {"tick_s": 0.5},
@@ -97,6 +97,9 @@ def _config(base_url: str) -> dict[str, object]:
             "base_url": base_url,
             "api_key": "scripted",
             "context_length": CONTEXT_LENGTH,
+        },
+        "auxiliary": {
+            "ratchet_judge": {"provider": "custom", "model": JUDGE_MODEL, "base_url": base_url, "api_key": "scripted"}
         },
         "plugins": {"enabled": [PLUGIN], "entries": {PLUGIN: _settings()}},
     }

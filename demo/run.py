@@ -82,9 +82,9 @@ def run(show: Show, *, headless: bool, keep: bool) -> dict[str, Any]:
 
 
 def _add_scenario(show: Show, home: DemoHome) -> None:
-    """What people complained about becomes a scenario, beside the starter ones that every profile gets."""
+    """What people complained about becomes a scenario with a rubric, beside the starter ones every profile gets."""
     words = ["scenario", "add", "--target", COACH.name, "--name", "does not apologise", "--input", COACH.questions[0]]
-    checks = '[{"type": "must_not_contain", "value": "apologise"}]'
+    checks = '[{"type": "judge", "rubric": "The answer does not contain: apologise"}]'
     show.command(f"hermes ratchet {shlex.join([*words, '--checks', checks])}")
     processes.ratchet(home, *words, "--checks", checks)
 

@@ -1,7 +1,8 @@
 """A scripted stand-in for a paid model: a real OpenAI-compatible HTTP server that obeys the rules in its prompt.
 
 It is not a language model and says so everywhere: model id, answer ids, Server header, start-up line, --help. The rules
-it understands stand in ``scripted_rules.py``. It listens on the loopback interface only.
+it understands stand in ``scripted_rules.py``. Asked for the model ``scripted-judge`` it answers as such, as
+``scripted_judge.py`` has it. It listens on the loopback interface only.
 
 Failures can be switched on, by constructor, attribute or environment variable, to test what happens then:
 ``SCRIPTED_MODEL_FAILURE`` (one of :class:`Failure`) and ``SCRIPTED_MODEL_DELAY_S`` (seconds before each answer).
@@ -15,11 +16,13 @@ import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from .scripted_judge import MODEL as JUDGE_MODEL
+from .scripted_judge import RUBRICS, judge
 from .scripted_rules import RULES, Reply, reply
 
 MODEL = "scripted-model"
@@ -27,6 +30,8 @@ LABEL = "scripted model: answers follow fixed rules, no language model is runnin
 CONTEXT_LENGTH = 131_072
 KEPT_BODIES = 100
 CHARACTERS_PER_TOKEN = 4
+
+Judging = Callable[[Sequence[dict[str, Any]]], str]
 
 
 class Failure(StrEnum):
@@ -42,12 +47,16 @@ class ScriptedModel:
     """The server, running while the ``with`` block runs.
 
     ``port`` 0 picks a free one. ``failure`` and ``delay_s`` may be changed while it runs; ``requests`` counts the
-    completions asked for and ``bodies`` keeps the newest of them, oldest first.
+    completions asked for and ``bodies`` keeps the newest of them, oldest first. ``judging`` answers what is put to the
+    model ``scripted-judge``.
     """
 
-    def __init__(self, port: int = 0, failure: Failure | None = None, delay_s: float | None = None) -> None:
+    def __init__(
+        self, port: int = 0, failure: Failure | None = None, delay_s: float | None = None, judging: Judging = judge
+    ) -> None:
         self.failure = failure or Failure(os.environ.get("SCRIPTED_MODEL_FAILURE", Failure.NONE))
         self.delay_s = float(os.environ.get("SCRIPTED_MODEL_DELAY_S", 0)) if delay_s is None else delay_s
+        self.judging = judging
         self.requests = 0
         self.bodies: deque[dict[str, Any]] = deque(maxlen=KEPT_BODIES)
         self.stopping = threading.Event()
@@ -73,6 +82,16 @@ class ScriptedModel:
             "api_key": "scripted-key",
             "context_length": CONTEXT_LENGTH,
         }
+
+    def judge_settings(self) -> dict[str, Any]:
+        """The ``auxiliary.ratchet_judge`` section of a config.yaml that has this server judge, under another name."""
+        return {"provider": "custom", "model": JUDGE_MODEL, "base_url": self.base_url, "api_key": "scripted-key"}
+
+    def answer(self, body: dict[str, Any]) -> tuple[str, Reply]:
+        """Which model answers a request, and what it says."""
+        if body.get("model") == JUDGE_MODEL:
+            return JUDGE_MODEL, Reply(self.judging(body["messages"]))
+        return MODEL, reply(body["messages"], [tool["function"]["name"] for tool in body.get("tools") or ()])
 
     def record(self, body: dict[str, Any]) -> None:
         with self._counting:
@@ -126,8 +145,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path.split("?")[0].rstrip("/").endswith("/models") and "/api/" not in self.path:
-            card = {"id": MODEL, "object": "model", "owned_by": "scripted", "context_length": CONTEXT_LENGTH}
-            self._send(200, {"object": "list", "data": [card]})
+            card = {"object": "model", "owned_by": "scripted", "context_length": CONTEXT_LENGTH}
+            self._send(200, {"object": "list", "data": [{"id": name, **card} for name in (MODEL, JUDGE_MODEL)]})
         else:
             self._refuse(404, "not found")
 
@@ -135,19 +154,19 @@ class _Handler(BaseHTTPRequestHandler):
         raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if not self.path.endswith("/chat/completions"):
             return self._refuse(404, "not found")
+        model = self.server.model
         try:
             body = json.loads(raw)
-            messages, tools = body["messages"], [tool["function"]["name"] for tool in body.get("tools") or ()]
+            name, answer = model.answer(body)
         except (ValueError, KeyError, TypeError):
             return self._refuse(400, "the body must be a chat-completions request in JSON")
-        model = self.server.model
         model.record(body)
         model.stopping.wait(model.delay_s)
         if model.failure is not Failure.NONE:
             return self._misbehave(model.failure)
-        answer, usage = reply(messages, tools), _usage(messages, body.get("tools"))
+        usage = _usage(body["messages"], body.get("tools"))
         usage |= _completion_usage(usage["prompt_tokens"], answer)
-        identity = {"id": f"scripted-{model.requests}", "created": 0, "model": MODEL, "system_fingerprint": "scripted"}
+        identity = {"id": f"scripted-{model.requests}", "created": 0, "model": name, "system_fingerprint": "scripted"}
         if body.get("stream"):
             return self._stream(identity, answer, usage)
         choice = {"index": 0, "message": _message(answer), "finish_reason": _finish_reason(answer)}
@@ -234,9 +253,11 @@ def _deltas(answer: Reply) -> Iterator[dict[str, Any]]:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the server until interrupted. Returns the exit code."""
     known = "\n".join(f"  {rule.example}" for rule in RULES)
+    judged = "\n".join(f"  {rubric.example}" for rubric in RUBRICS)
     parser = argparse.ArgumentParser(
         prog="python -m karpathy_self_improve.demo.scripted_model",
-        description=f"A {LABEL}. It obeys these sentences when it finds them in the system prompt:\n{known}",
+        description=f"A {LABEL}. It obeys these sentences when it finds them in the system prompt:\n{known}\n"
+        f"As {JUDGE_MODEL} it judges by rubrics of these lines:\n{judged}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=0, help="port on 127.0.0.1; 0 picks a free one")

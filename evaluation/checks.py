@@ -10,8 +10,9 @@ No pattern and no answer can freeze the process: see ``patterns.py``.
 from __future__ import annotations
 
 import json
+import math
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,6 +30,7 @@ MAX_CHECKS = 50
 MAX_TEXT = 4_000
 MAX_PATTERN = 1_000
 MAX_SCHEMA_BYTES = 16_384
+MAX_NUMBER = 2**53
 MICRO = 1_000_000
 
 
@@ -200,13 +202,13 @@ class ExitOk(_Check):
 
 
 class Judge(_Check):
-    """Another model would grade the answer by this rubric."""
+    """Another model finds that the run meets this rubric."""
 
     type: Literal["judge"]
     rubric: str = Field(min_length=1, max_length=MAX_TEXT)
 
     def judged(self, _: AgentRun) -> tuple[Outcome, str]:
-        return Outcome.NO_RESULT, "a judge model is not available yet"
+        return Outcome.NO_RESULT, "no judge is asked here"
 
 
 Check = Annotated[
@@ -244,7 +246,13 @@ def parse_checks(raw: Sequence[object] | str) -> tuple[Check, ...]:
 
 def _parsed(number: int, item: object) -> Check:
     try:
+        _check_numbers(item)
         return _CHECK.validate_python(item)
+    except RecursionError:
+        raise BadInput(f"Check {number} is nested too deeply. Make it flatter.", check=number) from None
+    except OverflowError:
+        reason = "holds a number that JSON cannot carry: NaN, an infinity, or an integer beyond 2^53"
+        raise BadInput(f"Check {number} {reason}. Correct it and try again.", check=number) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         # The discriminator's name stands before the field's in a tagged union.
@@ -253,8 +261,29 @@ def _parsed(number: int, item: object) -> Check:
         raise BadInput(f"Check {number} is wrong: {reason}. Correct it and try again.", check=number) from None
 
 
-def evaluate(checks: Sequence[Check], run: AgentRun, *, require_exposure: bool = True) -> CheckOutcome:
-    """Judges ``run`` by all ``checks``, which must all pass.
+def _check_numbers(item: object) -> None:
+    """Raises OverflowError for what other readers of our JSON, a browser for one, cannot hold (RFC 8259, 6)."""
+    if isinstance(item, dict):
+        _check_numbers(list(item.values()))
+    elif isinstance(item, list | tuple):
+        for one in item:
+            _check_numbers(one)
+    elif isinstance(item, int | float) and not -MAX_NUMBER <= item <= MAX_NUMBER and not _is_finite_float(item):
+        raise OverflowError
+
+
+def _is_finite_float(number: float) -> bool:
+    return isinstance(number, float) and math.isfinite(number)
+
+
+Grade = Callable[[int, str, "AgentRun"], tuple[Outcome, str]]
+"""What a judge says of a run: the number of the check, counted from 1, its rubric, and the run."""
+
+
+def evaluate(
+    checks: Sequence[Check], run: AgentRun, *, require_exposure: bool = True, grade: Grade | None = None
+) -> CheckOutcome:
+    """Judges ``run`` by all ``checks``, which must all pass; rubrics by ``grade``, and not at all without it.
 
     No result comes before everything when the run has an error or, unless ``require_exposure`` is off, when nobody can
     prove that it met its version. Otherwise a failed check decides even beside one without a result (Kleene's three-
@@ -267,9 +296,20 @@ def evaluate(checks: Sequence[Check], run: AgentRun, *, require_exposure: bool =
     if require_exposure and run.exposed is not True:
         met = "met the other version" if run.exposed is False else "cannot be shown to have met its version"
         return CheckOutcome(Outcome.NO_RESULT, f"not exposed: the run {met}")
-    results = tuple(CheckResult(check.type, *check.judged(run)) for check in checks)
+    results = _results(checks, run, grade)
     for outcome in (Outcome.FAIL, Outcome.NO_RESULT):
         reasons = [result.reason for result in results if result.outcome is outcome]
         if reasons:
             return CheckOutcome(outcome, "; ".join(reasons), results)
     return CheckOutcome(Outcome.PASS, f"all {len(results)} checks passed", results)
+
+
+def _results(checks: Sequence[Check], run: AgentRun, grade: Grade | None) -> tuple[CheckResult, ...]:
+    """What each check says. A judge is paid for, so it is asked only when everything else has passed or cannot tell."""
+    said = {n: check.judged(run) for n, check in enumerate(checks, 1) if not (grade and isinstance(check, Judge))}
+    failed = any(outcome is Outcome.FAIL for outcome, _ in said.values())
+    for number, check in enumerate(checks, 1):
+        if isinstance(check, Judge) and grade:
+            unasked = (Outcome.NO_RESULT, "the judge was not asked: another check failed")
+            said[number] = unasked if failed else grade(number, check.rubric, run)
+    return tuple(CheckResult(check.type, *said[number]) for number, check in enumerate(checks, 1))

@@ -97,6 +97,14 @@ def _only(base: bool, candidate: bool) -> Arm | None:
     return Arm.CANDIDATE if candidate else Arm.BASELINE
 
 
+def index_changes(relpath: str, base: bytes | None, candidate: bytes | None) -> bool:
+    """Whether the host's list of skills shows the two versions differently: what long-lived processes keep."""
+    path = PurePosixPath(relpath)
+    if path.parts[:1] != ("skills",) or path.name != "SKILL.md":
+        return False
+    return _index_line(path.parent.name, _text(base)) != _index_line(path.parent.name, _text(candidate))
+
+
 # --- SOUL.md
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import insert, or_, select, update
 
 from .. import clock, schema
 from .._db import as_record
+from .._turnstile import open_lock
 from ..errors import BadInput, Conflict, DiskFailed, RatchetError, UnknownJob
 from ..ratchet import approval, events, experiments
 from ..ratchet.actor import Actor
@@ -70,8 +71,11 @@ def get_job(context: Context, job_id: int) -> Job:
         return load(tx, job_id)
 
 
-def list_jobs(context: Context, state: str | None = None, limit: int = 100) -> list[Job]:
-    """Newest first. Raises BadInput for an unknown state or a limit outside 1..1000."""
+def list_jobs(context: Context, state: str | None = None, limit: int = 100, before: int | None = None) -> list[Job]:
+    """Newest first; ``before`` is the id from which the next page goes on.
+
+    Raises BadInput for an unknown state or a limit outside 1..1000.
+    """
     if not 1 <= limit <= 1000:
         raise BadInput("limit must be between 1 and 1000.")
     if state is not None and state not in schema.control.JOB_STATES:
@@ -79,6 +83,8 @@ def list_jobs(context: Context, state: str | None = None, limit: int = 100) -> l
     query = select(_TABLE).order_by(_TABLE.c.id.desc()).limit(limit)
     if state is not None:
         query = query.where(_TABLE.c.state == state)
+    if before is not None:
+        query = query.where(_TABLE.c.id < before)
     with context.store.read() as tx:
         return [as_record(Job, row) for row in tx.execute(query)]
 
@@ -228,7 +234,7 @@ def _lock(context: Context, job_id: int) -> Iterator[bool]:
     path = _lock_file(context, job_id)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = open_lock(path, os.O_RDWR)
     except OSError as error:
         raise DiskFailed(f"The lock of job {job_id} cannot be opened: {error}.", job_id=job_id) from error
     try:

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select
 
 from .. import clock, schema
+from .._db import driver
 from ..ratchet import approval, experiments
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
 from .exposure import Arm
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Table
 
 
 class OfflineVerdict(StrEnum):
@@ -133,10 +134,16 @@ def results(context: Context, experiment_id: int) -> list[dict[str, Any]]:
     return _rows(context, schema.scenario_results, experiment_id)
 
 
-def _rows(context: Context, table: Any, experiment_id: int) -> list[dict[str, Any]]:
-    query = select(table).where(table.c.experiment_id == experiment_id).order_by(table.c.id)
+def stored(tx: Connection, table: Table, rest: str, *values: object) -> list[dict[str, Any]]:
+    """Whole rows of a table by column name; ``rest`` is SQL of ours, e.g. ``WHERE experiment_id = ?``."""
+    names = [column.name for column in table.columns]
+    found = driver(tx).execute(f"SELECT {', '.join(names)} FROM {table.name} {rest}", values)
+    return [dict(zip(names, row, strict=True)) for row in found]
+
+
+def _rows(context: Context, table: Table, experiment_id: int) -> list[dict[str, Any]]:
     with context.store.read() as tx:
-        return [dict(row._mapping) for row in tx.execute(query)]
+        return stored(tx, table, "WHERE experiment_id = ? ORDER BY id", experiment_id)
 
 
 def _change(baseline: float | None, candidate: float | None) -> str:

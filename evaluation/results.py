@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,13 @@ from sqlalchemy import and_, insert, select, update
 from .. import clock, schema
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
-from . import checks, jobs, reports
+from . import jobs, labels, reports
 from .checks import Outcome
 from .exposure import Arm
 from .jobs import Job
+from .judging import stored
+from .judging.grading import Graded
+from .judging.judge import Judge
 from .reports import ScenarioComparison
 from .runner import AgentRun
 from .scenarios import Scenario, set_hash
@@ -54,6 +57,7 @@ class Evaluation:
     candidate: bytes
     scenarios: tuple[Scenario, ...]
     run_ids: Mapping[str, int]
+    judge: Judge | None = None
 
     @property
     def group(self) -> str:
@@ -63,14 +67,16 @@ class Evaluation:
 @cache
 def evaluator_hash() -> str:
     """SHA-256 over the code that runs and judges; results of different evaluators are not comparable."""
-    parts = sorted(Path(__file__).parent.glob("*.py"))
+    parts = sorted(Path(__file__).parent.rglob("*.py"))
     return hashlib.sha256(b"\0".join(part.read_bytes() for part in parts)).hexdigest()
 
 
-def store_result(evaluation: Evaluation, task: Task, run: AgentRun) -> None:
-    """Judge a run and keep what came of it; without a result, the reason takes its place."""
-    judged = checks.evaluate(checks.parse_checks(task.scenario.checks), run)
+def store_result(evaluation: Evaluation, task: Task, run: AgentRun, graded: Graded) -> None:
+    """Keep a run, what came of it and every vote on it; without a result, the reason takes its place."""
+    judged = graded.outcome
     known = {Outcome.PASS: 1, Outcome.FAIL: 0}.get(judged.outcome) if judged.outcome else None
+    judge = evaluation.judge if graded.judgements else None
+    rationales = [found.rationale for found in graded.judgements.values() if found.rationale]
     row = {
         "eval_run_id": evaluation.run_ids[task.arm.value],
         "experiment_id": evaluation.experiment.id,
@@ -81,6 +87,8 @@ def store_result(evaluation: Evaluation, task: Task, run: AgentRun) -> None:
         "pass_fail": known,
         "no_result_reason": judged.reason if known is None else None,
         "check_results": json.dumps([[r.type, r.outcome, r.reason] for r in judged.results], ensure_ascii=False),
+        "judge_model": judge.model if judge else None,
+        "judge_rationale": "\n".join(rationales) or None,
         "scenario_snapshot": task.scenario.snapshot(),
         "transcript": _transcript(run),
         "exposed": None if run.exposed is None else int(run.exposed),
@@ -90,7 +98,9 @@ def store_result(evaluation: Evaluation, task: Task, run: AgentRun) -> None:
         "created_at": clock.stamp(),
     }
     with evaluation.context.store.write() as tx:
-        tx.execute(insert(schema.scenario_results).values(row))
+        result_id = int(tx.execute(insert(schema.scenario_results).values(row)).lastrowid)
+        if judge:
+            stored.keep_votes(tx, evaluation.experiment.id, judge.run_id, result_id, graded.judgements)
         if run.model:
             table = schema.eval_runs
             chosen = table.c.id == row["eval_run_id"]
@@ -147,6 +157,7 @@ def _end_measured(
         "cost_micro_usd": cost,
         "evaluator_hash": evaluator_hash(),
         "scenario_set_hash": set_hash(evaluation.scenarios),
+        "judge": _judge_facts(tx, evaluation),
     }
     reports.store(tx, evaluation.experiment, facts, rows)
     baseline_id = _keep_baseline(tx, evaluation, scores[Arm.BASELINE])
@@ -159,8 +170,19 @@ def _end_measured(
         offline_score=scores[Arm.CANDIDATE],
         verdict=reports.verdict(compared).value,
         cost_micro_usd=cost,
+        judge_model=evaluation.judge.model if evaluation.judge else None,
+        judge_run_id=evaluation.judge.run_id if evaluation.judge else None,
     )
     jobs.end_finished(tx, evaluation.job)
+
+
+def _judge_facts(tx: Connection, evaluation: Evaluation) -> dict[str, Any] | None:
+    """What the report says of the judge; None when none was asked."""
+    judge, found = evaluation.judge, stored.figures(tx, evaluation.run_ids.values())
+    if judge is None or found is None:
+        return None
+    agreement = labels.agreement(tx, judge.model)
+    return {"model": judge.model, "run_id": judge.run_id, **asdict(found), "labels": asdict(agreement)}
 
 
 def _stored_results(tx: Connection, evaluation: Evaluation) -> list[dict[str, Any]]:
@@ -201,7 +223,7 @@ def _keep_baseline(tx: Connection, evaluation: Evaluation, score: float | None) 
         "content_hash": evaluation.experiment.base_sha256,
         "scenario_set_hash": set_hash(evaluation.scenarios),
         "split": "train",
-        "models": json.dumps({"subject": models}),
+        "models": json.dumps({"subject": models, "judge": evaluation.judge.model if evaluation.judge else None}),
         "score": score,
         "experiment_id": evaluation.experiment.id,
         "created_at": clock.stamp(),
@@ -216,20 +238,26 @@ def _update_experiment(tx: Connection, evaluation: Evaluation, **columns: object
 
 
 def runs_of(
-    tx: Connection, context: Context, job: Job, experiment: Experiment, scenarios: Sequence[Scenario]
+    tx: Connection,
+    context: Context,
+    job: Job,
+    experiment: Experiment,
+    scenarios: Sequence[Scenario],
+    judge: Judge | None = None,
 ) -> dict[str, int]:
     """The runs of this job by arm: those a killed attempt left open, or new ones when what it measured has changed."""
     measured = {
         "scenario_set_hash": set_hash(scenarios),
         "evaluator_hash": evaluator_hash(),
         "repeats": context.settings.evaluation.repeats,
+        "judge_model": judge.model if judge else None,
     }
     table = schema.eval_runs
     left = (table.c.job_id == job.id) & (table.c.state == "running")
-    same = and_(*(table.c[name] == value for name, value in measured.items()))
+    same = and_(*(table.c[name].is_not_distinct_from(value) for name, value in measured.items()))
     tx.execute(update(table).where(left & ~same).values(state="failed", finished_at=clock.stamp()))
     found = {row.arm: row.id for row in tx.execute(select(table.c.arm, table.c.id).where(left))}
-    return found or _new_runs(tx, job, experiment, measured)
+    return found or _new_runs(tx, job, experiment, {**measured, "judge_run_id": judge.run_id if judge else None})
 
 
 def _new_runs(tx: Connection, job: Job, experiment: Experiment, measured: Mapping[str, object]) -> dict[str, int]:

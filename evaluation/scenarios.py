@@ -14,11 +14,13 @@ from sqlalchemy import insert, select, update
 from .. import clock, schema
 from .._db import as_record
 from ..errors import BadInput, Conflict, PathRefused, UnknownScenario
-from ..ratchet import events
+from ..ratchet import consent, events, unlocking
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
 from ..ratchet.experiments import checked_text
 from ..ratchet.guarded_file import read_file
+from ..reviewing.challenges import Signed
+from ..reviewing.payload import Claim, Purpose
 from . import templates
 from .checks import parse_checks
 
@@ -51,7 +53,10 @@ class Scenario:
 
 
 def list_scenarios(context: Context, profile: str | None = None, *, include_holdout: bool = False) -> list[Scenario]:
-    """The scenarios of a profile (None: of all), oldest first; held-out ones, if asked for, by name only."""
+    """The scenarios of a profile (None: of all), oldest first; held-out ones, if asked for, by name only.
+
+    While a reviewer's unlock of their profile lasts, those are shown whole.
+    """
     table = schema.scenarios
     query = select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.id)
     if profile is not None:
@@ -59,13 +64,17 @@ def list_scenarios(context: Context, profile: str | None = None, *, include_hold
     if not include_holdout:
         query = query.where(table.c.holdout == 0)
     with context.store.read() as tx:
-        return [_shown(as_record(Scenario, row)) for row in tx.execute(query)]
+        found = [as_record(Scenario, row) for row in tx.execute(query)]
+        locked = {one.profile for one in found if one.holdout}
+        unlocked = {one for one in locked if unlocking.unlocked_until(context, tx, one)}
+        return [one if one.profile in unlocked else _shown(one) for one in found]
 
 
 def get_scenario(context: Context, scenario_id: int) -> Scenario:
-    """One scenario, a held-out one by name only. Raises UnknownScenario."""
+    """One scenario, a held-out one by name only unless it is unlocked. Raises UnknownScenario."""
     with context.store.read() as tx:
-        return _shown(_load(tx, scenario_id))
+        found = _load(tx, scenario_id)
+        return found if unlocking.unlocked_until(context, tx, found.profile) else _shown(found)
 
 
 def add_scenario(
@@ -89,10 +98,54 @@ def add_scenario(
         return _insert(tx, row, actor)
 
 
-def delete_scenario(context: Context, scenario_id: int, actor: Actor) -> None:
-    """Take a scenario out of use; results that it gave keep it. Raises UnknownScenario."""
+def edit_scenario(
+    context: Context,
+    scenario_id: int,
+    actor: Actor,
+    *,
+    name: str | None = None,
+    input_text: str | None = None,
+    checks: Sequence[object] | str | None = None,
+    critical: bool | None = None,
+) -> Scenario:
+    """Change what is given of a scenario; results that it gave keep what it was.
+
+    Of a held-out one only its name and whether it is critical: what nobody may see, nobody may rewrite. Raises
+    UnknownScenario, BadInput for a wrong check or text, Conflict for a name in use or a held-out scenario.
+    """
     with context.store.write() as tx:
         found = _load(tx, scenario_id)
+        if found.holdout and (input_text is not None or checks is not None):
+            raise Conflict(
+                f"Scenario {scenario_id} is held out: its input and checks stay. Delete it and add another.",
+                scenario_id=scenario_id,
+            )
+        stored = _validated(
+            found.name if name is None else name,
+            found.input if input_text is None else input_text,
+            found.checks if checks is None else checks,
+        )
+        if stored["name"] != found.name:
+            _check_free(tx, found.profile, stored["name"])
+        stored |= {"critical": found.critical if critical is None else int(critical), "updated_at": clock.stamp()}
+        tx.execute(update(schema.scenarios).where(schema.scenarios.c.id == scenario_id).values(stored))
+        events.emit(tx, "scenario.edited", profile=found.profile, scenario_id=scenario_id, actor=actor.name)
+        return _shown(_load(tx, scenario_id))
+
+
+def delete_scenario(context: Context, scenario_id: int, actor: Actor, signed: Signed | None = None) -> None:
+    """Take a scenario out of use; results that it gave keep it. That of a held-out one is signed.
+
+    Raises UnknownScenario, and for a held-out one what :func:`consent.require` does.
+    """
+    with context.store.read() as tx:
+        held_out = _load(tx, scenario_id).holdout
+    attempt = consent.attempt(context, actor, Purpose.DELETE_HOLDOUT, signed) if held_out else context.store.write()
+    with attempt as tx:
+        found = _load(tx, scenario_id)
+        if held_out:
+            claim = Claim(purpose=Purpose.DELETE_HOLDOUT, profile=found.profile, scenario=scenario_id)
+            actor = consent.require(context, tx, claim, actor, signed).actor
         table = schema.scenarios
         moment = clock.stamp()
         tx.execute(update(table).where(table.c.id == scenario_id).values(deleted_at=moment, updated_at=moment))

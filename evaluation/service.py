@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from enum import Enum, auto
+from functools import partial
+from typing import Any
 
 from sqlalchemy import select
 
@@ -14,10 +16,15 @@ from .. import schema
 from ..errors import Unavailable
 from ..ratchet import experiments
 from ..ratchet.context import Context
+from ..ratchet.experiments import Experiment
 from ..ratchet.states import State
 from . import agent_process, jobs, results
 from .exposure import Arm
 from .jobs import Job
+from .judging import stored
+from .judging.background import begun
+from .judging.grading import Graded, grade, needs_judge
+from .judging.judge import Judge, Opening
 from .results import Evaluation, Task
 from .runner import AgentRun, RunRequest, run_agent_once
 from .scenarios import ensure_starters, train_set
@@ -71,10 +78,22 @@ def run_job(
 def _prepare(context: Context, job: Job) -> Evaluation:
     experiment = experiments.get(context, job.experiment_id)
     base, candidate = experiments.contents(context, experiment)
-    with context.store.write() as tx:
+    with context.store.read() as tx:
         scenarios = tuple(train_set(tx, job.profile))
-        run_ids = results.runs_of(tx, context, job, experiment, scenarios)
-    return Evaluation(context, job, experiment, base, candidate, scenarios, run_ids)
+    judge = _judge(context, experiment) if needs_judge(scenarios) else None
+    with context.store.write() as tx:
+        run_ids = results.runs_of(tx, context, job, experiment, scenarios, judge)
+    return Evaluation(context, job, experiment, base, candidate, scenarios, run_ids, judge)
+
+
+def _judge(context: Context, experiment: Experiment) -> Judge | None:
+    """The judge, proven and tried before any run is paid for; what that took is kept however it ends."""
+    opening = Opening()
+    try:
+        return opening.judge([experiment.proposer_model] if experiment.proposer_model else [])
+    finally:
+        with context.store.write() as tx:
+            stored.keep_calls(tx, experiment.id, opening.run_id, opening.calls)
 
 
 def _with_pool(evaluation: Evaluation, executor: Executor | None, progress: Progress, stop: threading.Event) -> _Ending:
@@ -97,22 +116,31 @@ def _run_all(
     progress: Progress,
     stop: threading.Event,
 ) -> _Ending:
-    """Run what is left, ``running`` holding what is under way, until there is nothing more or somebody objects."""
+    """Run what is left, ``running`` holding what is under way, until there is nothing more or somebody objects.
+
+    A run that ended is graded beside the others: a judge may take as long as an agent.
+    """
     settings = evaluation.context.settings.evaluation
     total = len(evaluation.scenarios) * len(Arm) * settings.repeats
     waiting = list(_tasks(evaluation))[::-1]
+    grading: dict[Future[Graded], tuple[Task, AgentRun]] = {}
     done, errors = total - len(waiting), 0
     _report_progress(evaluation, done, total, progress)
     while (ending := _asked_to_end(evaluation, stop)) is None:
-        while waiting and len(running) < settings.workers:
+        while waiting and len(running) < settings.workers and len(grading) < settings.workers:
             task = waiting.pop()
             running[pool.submit(run_agent_once, _request(evaluation, task))] = task
-        if not running or errors == done >= _OUTAGE:
+        if not (running or grading) or errors == done >= _OUTAGE:
             return _Ending.FINISHED
-        ready, _ = wait(running, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-        for future in ready:
-            run = future.result()
-            results.store_result(evaluation, running.pop(future), run)
+        under_way: list[Future[Any]] = [*running, *grading]
+        wait(under_way, timeout=_POLL_S, return_when=FIRST_COMPLETED)
+        for ended in [future for future in running if future.done()]:
+            task, run = running.pop(ended), ended.result()
+            grading[begun(partial(grade, task.scenario, run, evaluation.judge))] = task, run
+        ready = [future for future in grading if future.done()]
+        for graded in ready:
+            task, run = grading.pop(graded)
+            results.store_result(evaluation, task, run, graded.result())
             done, errors = done + 1, errors + (run.error is not None)
         if ready:
             _report_progress(evaluation, done, total, progress)

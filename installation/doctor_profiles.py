@@ -14,18 +14,6 @@ from .findings import Finding, note, ok, problem
 def settings() -> Iterator[Finding]:
     """Raises SettingsInvalid, which the doctor reports."""
     found = host.settings()
-    if found.approval == "unsigned":
-        yield note(
-            "approval",
-            "Approvals are unsigned: whoever runs the command, or opens the dashboard, approves.",
-            "hermes ratchet init --approval signed (then nobody approves until a reviewer key exists)",
-        )
-    else:
-        yield note(
-            "approval",
-            "Nobody can approve: approvals must be signed, and this version has no reviewer keys yet.",
-            "hermes ratchet init --approval unsigned",
-        )
     if not found.success_checks:
         yield note(
             "success_checks",

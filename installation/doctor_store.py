@@ -8,7 +8,10 @@ from pathlib import Path
 
 from .. import _db
 from ..migrations import to_head
+from ..ratchet import consent
+from ..ratchet.consent import Trust
 from ..ratchet.context import Context, open_context
+from ..reviewing.refusals import NoReviewer
 from ..schema import HEAD
 from . import overview, service_unit
 from .findings import Finding, note, ok, problem
@@ -45,6 +48,39 @@ def watching() -> Iterator[Finding]:
                 f"The daemon tries again at {profile.control.retry_at}."
             )
             yield problem("backing_off", what, f"hermes ratchet status --target {profile.profile}")
+
+
+def approving() -> Iterator[Finding]:
+    """Who can approve: unsigned, nobody yet, reviewers pinned or not; and whether they are still those who were."""
+    context = _opened()
+    if context is None:
+        return
+    try:
+        found = overview.trust(context)
+    finally:
+        context.store.close()
+    if found.mode == consent.UNSIGNED:
+        what = "Approvals are unsigned: whoever runs the command, or opens the dashboard, approves."
+        yield note("approval", what, "hermes ratchet reviewer add NAME (from then on approvals are signed)")
+        return
+    if isinstance(found.trouble, NoReviewer) and found.pinned is None:
+        yield note("approval", "Nobody can approve yet: there is no reviewer.", "hermes ratchet reviewer add NAME")
+    elif found.trouble is not None:
+        what, _, fix = found.trouble.message.rpartition(". ")
+        yield problem(found.trouble.code, f"{what}.", fix)
+    else:
+        yield _pinned(found)
+    if found.configured != found.mode:
+        what = "The settings say approval: unsigned, which is worth nothing: there are reviewers, or were."
+        yield problem("approval_setting", what, "hermes ratchet init --approval signed, and find out who wrote it")
+
+
+def _pinned(found: Trust) -> Finding:
+    names = ", ".join(one.name for one in found.reviewers)
+    if found.pinned is None:
+        what = f"The reviewers ({names}) are not pinned: whoever replaces them in the database goes unnoticed."
+        return note("reviewers", what, "hermes ratchet install-service")
+    return ok("reviewers", f"Approvals are signed by: {names}; their fingerprint is the pinned one.")
 
 
 def service() -> Iterator[Finding]:
@@ -89,4 +125,4 @@ def _opened() -> Context | None:
     return open_context()
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (database, watching, service)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (database, approving, watching, service)

@@ -12,7 +12,11 @@ from .. import host
 from .._db import default_path
 from ..errors import ApprovalRefused, DiskFailed
 from ..evaluation import scenarios
+from ..ratchet import consent
+from ..ratchet.actor import terminal_actor
 from ..ratchet.context import Context, open_context
+from ..reviewing import reviewers
+from ..reviewing.payload import Purpose
 from . import config_file, package
 
 
@@ -39,10 +43,11 @@ class Step:
 
 @dataclass(frozen=True)
 class SetUp:
-    """What a set-up did, and the approval mode it ended with."""
+    """What a set-up did, the approval mode it ended with, and who may sign."""
 
     steps: tuple[Step, ...]
     approval: str
+    reviewers: tuple[str, ...] = ()
 
 
 def initialise(targets: Sequence[str] = (), approval: str | None = None) -> SetUp:
@@ -51,10 +56,9 @@ def initialise(targets: Sequence[str] = (), approval: str | None = None) -> SetU
     Raises UnknownProfile, SettingsInvalid, ApprovalRefused from an agent's tool shell, DiskFailed, StoreUnavailable
     and its kinds.
     """
-    if approval == "unsigned" and host.inside_agent():
-        raise ApprovalRefused("An agent cannot choose who approves its changes. Set that up in a terminal of your own.")
     profiles = [host.profile(name) for name in targets] or host.profiles()
     host.settings()  # a wrong setting is refused before anything is created
+    _check_may_choose(approval)
     steps = [_data_directory(), *_approval(approval)]
     new = not default_path().exists()
     context = open_context()
@@ -62,9 +66,50 @@ def initialise(targets: Sequence[str] = (), approval: str | None = None) -> SetU
         steps.append(Step(StepKind.DATABASE, str(default_path()), new, "created" if new else "in place"))
         for profile in profiles:
             steps += _profile(context, profile)
+        with context.store.read() as tx:
+            found = consent.look(context, tx)
     finally:
         context.store.close()
-    return SetUp(tuple(steps), context.settings.approval)
+    return SetUp(tuple(steps), found.mode, tuple(one.name for one in found.reviewers))
+
+
+def has_reviewers() -> bool:
+    """Whether anybody was ever made a reviewer here, or is pinned: then decisions are signed whatever is configured."""
+    if not default_path().exists():
+        return False
+    context = open_context()
+    try:
+        with context.store.read() as tx:
+            return context.pin is not None or reviewers.load(tx).last_change > 0
+    finally:
+        context.store.close()
+
+
+def _check_may_choose(approval: str | None) -> None:
+    """Raises ApprovalRefused for unsigned approvals chosen by an agent, or where there are reviewers."""
+    if approval != "unsigned":
+        return
+    if host.inside_agent():
+        why = "An agent cannot choose who approves its changes. Set that up in a terminal of your own."
+    elif has_reviewers():
+        why = (
+            "There are reviewers here, or were: without their signature nothing is approved any more. See: hermes "
+            "ratchet reviewer list"
+        )
+    else:
+        return
+    _leave_trace(why)
+    raise ApprovalRefused(why)
+
+
+def _leave_trace(why: str) -> None:
+    if not default_path().exists():
+        return
+    context = open_context()
+    try:
+        consent.note_refusal(context, terminal_actor(), Purpose.APPROVE, ApprovalRefused(why))
+    finally:
+        context.store.close()
 
 
 def _data_directory() -> Step:

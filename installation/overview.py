@@ -11,8 +11,9 @@ from sqlalchemy import func, select
 
 from .. import clock, host, schema
 from .._db import as_record
-from ..ratchet import approval, controls, lease
+from ..ratchet import approval, consent, controls, lease
 from ..ratchet.approval import Approval
+from ..ratchet.consent import Trust
 from ..ratchet.context import Context
 from ..ratchet.controls import Control
 from ..ratchet.experiments import Experiment
@@ -77,9 +78,10 @@ class ProfileOverview:
 
 @dataclass(frozen=True)
 class Overview:
-    """The whole machine."""
+    """The whole machine. ``approval`` is the mode that counts, which reviewers outrank the settings in."""
 
     approval: str
+    trust: Trust
     auto_apply: bool
     daemon: DaemonState
     jobs_queued: int
@@ -91,15 +93,22 @@ def look(context: Context, profile: str | None = None) -> Overview:
     """Where everything stands, or one profile. Raises UnknownProfile."""
     profiles = host.profiles() if profile is None else [host.profile(profile)]
     with context.store.read() as tx:
-        running = _job_counts(tx)
+        running, trust = _job_counts(tx), consent.look(context, tx)
         return Overview(
-            approval=context.settings.approval,
+            approval=trust.mode,
+            trust=trust,
             auto_apply=context.settings.auto_apply,
             daemon=_daemon(tx, context),
             jobs_queued=running.get("queued", 0),
             jobs_running=running.get("running", 0),
             profiles=tuple(_profile(tx, one) for one in profiles),
         )
+
+
+def trust(context: Context) -> Trust:
+    """Who can agree to a change here, and what is wrong with that."""
+    with context.store.read() as tx:
+        return consent.look(context, tx)
 
 
 def daemon_state(context: Context) -> DaemonState:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from .. import host
 from ..errors import Conflict, DiskFailed, Unavailable
+from ..reviewing import pin
 
 NAME = "hermes-ratchet.service"
 FOREGROUND = "hermes -p default ratchet daemon"
@@ -49,33 +50,50 @@ def unit_path() -> Path:
     return base / "systemd" / "user" / NAME
 
 
-def unit_text() -> str:
-    """The unit for this Python, this Hermes root and, when one is set, this database file."""
+def serves_this_home() -> bool:
+    """Whether a unit at :func:`unit_path`, if there is one, was written for this Hermes root, or cannot be read."""
+    try:
+        found = unit_path().read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return True
+    return _home_line() in found
+
+
+def _home_line() -> str:
+    return f"Environment={_quoted(f'HERMES_HOME={host.root()}')}\n"
+
+
+def unit_text(fingerprint: str | None = None) -> str:
+    """The unit for this Python, this Hermes root, the reviewers with this fingerprint and, when set, this database."""
     words = [sys.executable, "-P", "-m", "hermes_cli.main", "-p", "default", "ratchet", "daemon"]
-    variables = {"HERMES_HOME": str(host.root()), "RATCHET_DB": os.environ.get("RATCHET_DB")}
-    lines = [f"Environment={_quoted(f'{name}={value}')}" for name, value in variables.items() if value]
+    variables = {"RATCHET_DB": os.environ.get("RATCHET_DB"), pin.VARIABLE: fingerprint}
+    lines = [f"Environment={_quoted(f'{name}={value}')}\n" for name, value in variables.items() if value]
     return _TEMPLATE.format(
         command=" ".join(_quoted(word, in_command=True) for word in words),
-        environment="\n".join(lines),
+        environment="".join([_home_line(), *lines]).rstrip("\n"),
         root=str(host.root()).replace("%", "%%"),
     )
 
 
-def install() -> ServiceUnit:
-    """Write the unit; nothing is started. Raises Unavailable without systemd, Conflict for somebody else's unit."""
+def install(fingerprint: str | None = None) -> ServiceUnit:
+    """Write the unit, with the reviewers' fingerprint pinned in it when there is one; nothing is started.
+
+    Raises Unavailable without systemd, Conflict for somebody else's unit.
+    """
     if sys.platform == "darwin":
         raise Unavailable(
             "A launchd service is not written yet. Run the daemon in a terminal of its own instead: " + FOREGROUND
         )
     if not shutil.which("systemctl"):
         raise Unavailable(f"There is no systemd here. Run the daemon under your own supervisor: {FOREGROUND}")
-    path, text = unit_path(), unit_text()
+    path, text = unit_path(), unit_text(fingerprint)
     found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
-    if found is not None and f"HERMES_HOME={host.root()}".replace("%", "%%") not in found:
+    if not serves_this_home():
         raise Conflict(f"{path} serves another Hermes home. Remove it first, or keep that one.", path=str(path))
     if found != text:
         _write(path, text)
-    return ServiceUnit(path, text, found != text, start_commands())
+    again = (restart_command(),) if found not in (None, text) else ()
+    return ServiceUnit(path, text, found != text, (*start_commands(), *again))
 
 
 def start_commands() -> tuple[str, ...]:
@@ -85,6 +103,11 @@ def start_commands() -> tuple[str, ...]:
         f"systemctl --user enable --now {NAME}",
         "loginctl enable-linger",
     )
+
+
+def restart_command() -> str:
+    """What to type so that a running service takes up what the unit says now."""
+    return f"systemctl --user restart {NAME}"
 
 
 def stop_command() -> str:

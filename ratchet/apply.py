@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert
 
 from .. import clock, schema
 from .._db import audit_head
-from ..errors import FileDrifted, Forbidden, IllegalTransition, PathRefused, RatchetError
+from ..errors import ApprovalVoid, FileDrifted, IllegalTransition, PathRefused, RatchetError
+from ..reviewing.challenges import Signed
 from . import (
     approval,
     audit,
+    beginning,
+    blobs,
     controls,
     events,
     experiments,
@@ -22,9 +26,11 @@ from . import (
     lease,
     live_window,
     operation,
+    prior_version,
     states,
 )
 from .actor import Actor
+from .beginning import Opening
 from .containment import checked_relpath
 from .context import Context
 from .experiments import Experiment
@@ -37,11 +43,21 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 
-def apply(context: Context, experiment_id: int, actor: Actor, *, unwatched: bool = False) -> Experiment:
+def apply(
+    context: Context,
+    experiment_id: int,
+    actor: Actor,
+    *,
+    unwatched: bool = False,
+    force: str | None = None,
+    signed: Signed | None = None,
+) -> Experiment:
     """Put an approved change into its file and history; applying it again answers the same.
 
-    Raises IllegalTransition, ApprovalVoid, ProfilePaused, NobodyWatching, FileDrifted, ProfileBusy, PathRefused,
-    DiskFailed, GitRefused, GitUnavailable. In every such case the file is what it was.
+    ``force`` is a person's reason to write over whatever was edited since, which they sign; a revert brings that back.
+    Raises IllegalTransition, ApprovalVoid (and rejects the experiment), what :func:`approval.check_valid` does besides,
+    ProfilePaused, NobodyWatching, FileDrifted, ProfileBusy, PathRefused, DiskFailed, GitRefused, GitUnavailable; for a
+    force also what :func:`consent.require` does. In every such case the file is what it was.
     """
     profile = experiments.get(context, experiment_id).profile
     with context.profile_lock(profile):
@@ -49,21 +65,29 @@ def apply(context: Context, experiment_id: int, actor: Actor, *, unwatched: bool
         experiment = experiments.get(context, experiment_id)
         if experiment.state == State.LIVE:
             return experiment
-        _check_may_apply(context, experiment, unwatched)
+        _check_may_apply(context, experiment, actor, unwatched)
         place = git_history.find_place(context.home(profile), context.data, profile)
-        plan = _apply_plan(context, experiment, actor, unwatched, place)
-        operation.carry_out(context, plan, place, _message(context, experiment, plan), record)
+        plan = _apply_plan(context, experiment, actor, unwatched, place, force)
+        opening = beginning.opening(context, experiment, plan, force, signed, forced=force is not None)
+        _carry_out(context, experiment, plan, place, opening)
     return experiments.get(context, experiment_id)
 
 
-def revert(context: Context, experiment_id: int, actor: Actor, reason: str, *, force: bool = False) -> Experiment:
+def revert(
+    context: Context,
+    experiment_id: int,
+    actor: Actor,
+    reason: str,
+    *,
+    force: bool = False,
+    signed: Signed | None = None,
+) -> Experiment:
     """Restore the exact bytes from before a live or verified change; repeated, it answers the same.
 
-    Raises IllegalTransition, FileDrifted (and marks the conflict) when the file was edited since, Forbidden for
-    ``force``, and what :func:`apply` raises about files and git.
+    A verified one, and a ``force`` over what was edited since, are signed for exactly this ``reason``. Raises
+    IllegalTransition, FileDrifted (and marks the conflict) when the file was edited since, what
+    :func:`consent.require` does, and what :func:`apply` raises about files and git.
     """
-    if force:
-        raise Forbidden("A forced revert must be signed by a reviewer, and no reviewer is set up here.")
     profile = experiments.get(context, experiment_id).profile
     with context.profile_lock(profile):
         settle_open(context, profile)
@@ -71,10 +95,11 @@ def revert(context: Context, experiment_id: int, actor: Actor, reason: str, *, f
         if experiment.state == State.REVERTED:
             return experiment
         _check_may_revert(context, experiment)
-        plan = _revert_plan(context, experiment, actor, reason)
+        plan = _revert_plan(context, experiment, actor, reason, force)
         place = git_history.find_place(context.home(profile), context.data, profile)
+        opening = beginning.opening(context, experiment, plan, reason, signed, forced=force)
         try:
-            operation.carry_out(context, plan, place, _message(context, experiment, plan), record)
+            _carry_out(context, experiment, plan, place, opening)
         except FileDrifted:
             _mark_conflict(context, experiment)
             raise
@@ -120,7 +145,7 @@ def record(tx: Connection, done: Operation, commit: str) -> None:
         states.move(tx, done.experiment_id, State.REVERTED, done.by, done.reason, changes)
 
 
-def _check_may_apply(context: Context, experiment: Experiment, unwatched: bool) -> None:
+def _check_may_apply(context: Context, experiment: Experiment, actor: Actor, unwatched: bool) -> None:
     if experiment.state != State.APPROVED:
         raise IllegalTransition(
             f"Experiment {experiment.id} is {experiment.state}; only an approved one can be applied.",
@@ -131,7 +156,12 @@ def _check_may_apply(context: Context, experiment: Experiment, unwatched: bool) 
         controls.check_not_paused(tx, experiment.profile)
         if not unwatched:
             lease.check_watched(tx, context.settings.daemon.heard_within_s)
-    approval.check_valid(context, experiment)
+    try:
+        approval.check_valid(context, experiment)
+    except ApprovalVoid as void:
+        with context.store.write() as tx:
+            experiments.mark_rejected(tx, experiment.id, actor, void.message)
+        raise
 
 
 def _check_may_revert(context: Context, experiment: Experiment) -> None:
@@ -146,10 +176,30 @@ def _check_may_revert(context: Context, experiment: Experiment) -> None:
             controls.check_not_paused(tx, experiment.profile)
 
 
-def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatched: bool, place: Place) -> Plan:
+def _carry_out(context: Context, experiment: Experiment, plan: Plan, place: Place, opening: Opening) -> None:
+    """Journal the plan in the transaction in which it was agreed to, then do it."""
+    git_index.check_free(place.repository)
+    with opening as (tx, actor):
+        agreed = replace(plan, actor=actor)
+        begun = journal.begin(tx, agreed, str(place.repository.git_dir), place.head.ref, place.head.commit)
+    operation.carry_out(context, begun, place, _message(context, experiment, plan), record)
+
+
+def _keep_found(context: Context, found: FileVersion) -> str | None:
+    """Keep what a force writes over: it is what a revert, or putting back after a failure, needs."""
+    with context.store.write() as tx:
+        return blobs.keep(tx, found.content)
+
+
+def _apply_plan(
+    context: Context, experiment: Experiment, actor: Actor, unwatched: bool, place: Place, force: str | None
+) -> Plan:
     target = _target(context, experiment)
     found = _read(context, experiment, target)
-    if found.sha256 != experiment.base_sha256:
+    if force is not None:
+        _keep_found(context, found)
+    elif found.sha256 != experiment.base_sha256:
+        _note_drift(context, experiment, actor)
         raise FileDrifted(
             f"{experiment.target_relpath} was edited since experiment {experiment.id} was proposed; their edit was "
             "kept. Reject this one and propose again on today's file.",
@@ -162,12 +212,14 @@ def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatche
             (int(dirty), live_window.load_plan(tx, experiment.id).n, experiment.id),
         )
     reason = "applied without a daemon watching (--unwatched)" if unwatched else "applied"
+    if force is not None:
+        reason += prior_version.forced(force)
     return Plan(
         experiment.id,
         experiment.profile,
         Kind.APPLY,
         target,
-        experiment.base_sha256,
+        found.sha256,
         experiment.candidate_sha256,
         found.mode,
         actor,
@@ -175,25 +227,25 @@ def _apply_plan(context: Context, experiment: Experiment, actor: Actor, unwatche
     )
 
 
-def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason: str) -> Plan:
+def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason: str, force: bool) -> Plan:
     target = _target(context, experiment)
-    if not _is_as_applied(context, experiment, target):
+    found_sha256: str | None = experiment.candidate_sha256
+    if force:
+        found_sha256 = _keep_found(context, _read(context, experiment, target))
+    elif not _is_as_applied(context, experiment, target):
         _mark_conflict(context, experiment)
         raise FileDrifted(
             f"{experiment.target_relpath} was edited since experiment {experiment.id} was applied; the edit was kept. "
-            "Undo or move that edit, then revert again.",
+            "Undo or move that edit, then revert again; or write over it with --force, which a reviewer signs.",
             experiment_id=experiment.id,
         )
-    with context.store.read() as tx:
-        table = schema.snapshots
-        newest = select(table).where(table.c.experiment_id == experiment.id).order_by(table.c.id.desc()).limit(1)
-        prior = tx.execute(newest).one()
+    prior = prior_version.load(context, experiment)
     return Plan(
         experiment.id,
         experiment.profile,
         Kind.REVERT,
         target,
-        experiment.candidate_sha256,
+        found_sha256,
         prior.prior_sha256,
         prior.mode,
         actor,
@@ -233,6 +285,20 @@ def _keep_snapshot(tx: Connection, done: Operation) -> None:
         "taken_at": done.started_at,
     }
     tx.execute(insert(schema.snapshots).values(row))
+
+
+def _note_drift(context: Context, experiment: Experiment, actor: Actor) -> None:
+    with context.store.write() as tx:
+        events.emit(
+            tx,
+            "apply.refused",
+            profile=experiment.profile,
+            experiment_id=experiment.id,
+            relpath=experiment.target_relpath,
+            actor=actor.name,
+            principal=actor.principal,
+            reason="the file was edited since the proposal",
+        )
 
 
 def _mark_conflict(context: Context, experiment: Experiment) -> None:

@@ -1,12 +1,13 @@
 """May this change go live? A person says so, and the approval holds only for exactly what was measured.
 
-Signed approvals need a reviewer key, which this version does not have yet: until the operator chooses
-``approval: unsigned``, nothing can be approved. Unsigned approvals are marked as such wherever they show.
+A reviewer signs the change, the report it was measured with and the live plan, and all of that is verified once more
+when the change is applied. Unsigned approvals, where the operator chose them, are marked as such wherever they show.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -14,11 +15,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select
 
-from .. import clock, host, schema
+from .. import clock, schema
 from .._db import as_record, audit_head
-from ..errors import ApprovalRefused, ApprovalVoid, NotEvaluated
-from . import controls, experiments, live_window, states
+from ..errors import ApprovalVoid, NoEvidence, NotEvaluated
+from ..evaluation import scenarios
+from ..reviewing.challenges import Challenge, Signed
+from ..reviewing.payload import Claim, Purpose
+from ..reviewing.refusals import PayloadRefused, SignatureRefused
+from . import audit, consent, controls, experiments, live_plan, planning, states
 from .actor import Actor
+from .consent import Consent
 from .context import Context
 from .experiments import Experiment
 from .states import State
@@ -32,7 +38,10 @@ _MAX_REASON = 1_000
 
 @dataclass(frozen=True)
 class Approval:
-    """What was approved, by whom, until when. ``report_sha256`` or ``override_reason`` says on what grounds."""
+    """What was approved, by whom, until when. ``report_sha256`` or ``override_reason`` says on what grounds.
+
+    ``nonce`` is that of the signature, when ``mode`` is signed.
+    """
 
     id: int
     experiment_id: int
@@ -47,61 +56,74 @@ class Approval:
     audit_head: str
     actor: str
     principal: str
+    nonce: str
     created_at: str
     expires_at: str
 
 
+def ask(
+    context: Context, experiment_id: int, signer: str, actor: Actor, *, override_reason: str | None = None
+) -> Challenge:
+    """What the reviewer with the public key ``signer`` is to sign, with the live plan as it would be from today on.
+
+    Raises what :func:`approve` does, and TooManyAttempts.
+    """
+    override = _checked_reason(override_reason)
+    plan = planning.make_plan(context, experiments.get(context, experiment_id))
+    with context.store.read() as tx:
+        claim = _claim_today(tx, experiment_id, override, plan.sha256)
+    return consent.ask(context, claim, signer, actor, plan_document=plan.document())
+
+
 def approve(
-    context: Context, experiment_id: int, actor: Actor, *, override_reason: str | None = None, in_chat: bool = False
+    context: Context,
+    experiment_id: int,
+    actor: Actor,
+    *,
+    override_reason: str | None = None,
+    signed: Signed | None = None,
+    in_chat: bool = False,
 ) -> Experiment:
     """Approve a proposal whose evaluation is finished, or one that is not with ``override_reason``.
 
-    Raises ApprovalRefused (no reviewer set up, or asked from a chat or from an agent's tool shell), NotEvaluated,
-    ProfilePaused, IllegalTransition, ProfileInFlight, BadInput, SettingsInvalid for an impossible live window.
+    Raises NotEvaluated, ProfilePaused, IllegalTransition, ProfileInFlight, BadInput, SettingsInvalid for an impossible
+    live window, and for want of a person's consent what :func:`consent.require` does.
     """
-    _check_may_approve(context, in_chat)
-    override = experiments.checked_text(override_reason or "", "A reason", _MAX_REASON).strip() or None
-    experiment = experiments.get(context, experiment_id)
-    plan = live_window.make_plan(context, experiment)
-    with context.store.write() as tx:
-        controls.check_not_paused(tx, experiment.profile)
-        changes = {"approved_by": actor.name, "approved_at": clock.stamp()}
-        reason = f"approved (unsigned){': ' + override if override else ''}"
-        states.move(tx, experiment_id, State.APPROVED, actor, reason, changes)
-        report = latest_report(tx, experiment)
-        if report is None and override is None:  # nothing of this transaction stays
-            raise NotEvaluated(_not_evaluated(experiment), experiment_id=experiment_id)
-        plan_sha256 = live_window.store_plan(tx, experiment, plan)
-        _insert(tx, experiment, actor, report, override, plan_sha256)
+    override = _checked_reason(override_reason)
+    plan_sha256, document = _plan(context, experiments.get(context, experiment_id), signed)
+    purpose = Purpose.OVERRIDE if override else Purpose.APPROVE
+    with consent.attempt(context, actor, purpose, signed) as tx:
+        claim = _claim_today(tx, experiment_id, override, plan_sha256)
+        agreed = consent.require(context, tx, claim, actor, signed, in_chat=in_chat)
+        experiment = experiments.load(tx, experiment_id)
+        live_plan.keep_plan(tx, experiment_id, _signed_plan(agreed, plan_sha256) if agreed.payload else document)
+        _insert(tx, experiment, agreed, claim)
+        changes = {"approved_by": agreed.actor.name, "approved_at": clock.stamp()}
+        reason = f"approved ({agreed.mode}){': ' + override if override else ''}"
+        states.move(tx, experiment_id, State.APPROVED, agreed.actor, reason, changes)
         approved = experiments.load(tx, experiment_id)
-    controls.note_success(context, experiment.profile)  # the daemon need not wait out an earlier change's failures
+    controls.note_success(context, approved.profile)  # the daemon need not wait out an earlier change's failures
     return approved
 
 
 def check_valid(context: Context, experiment: Experiment) -> Approval:
-    """The approval that lets ``experiment`` be applied, compared with what is stored now. Raises ApprovalVoid."""
+    """The approval that lets ``experiment`` be applied, every part of it compared with what is stored now.
+
+    Raises ApprovalVoid; and, without the approval being worth less for it, ReviewersTampered, ReviewersChanged,
+    NoReviewer and SettingsInvalid while those who signed cannot be relied on.
+    """
     with context.store.read() as tx:
         found = latest(tx, experiment.id)
         if found is None:
-            raise ApprovalVoid("No approval is stored for this experiment. Reject it and propose again.")
-        measured = found.override_reason is not None or _is_report(tx, experiment, found.report_sha256)
-        plan_sha256 = live_window.load_plan(tx, experiment.id).sha256
-    bound = (found.profile, found.relpath, found.base_sha256, found.candidate_sha256, found.plan_sha256)
-    today = (
-        experiment.profile,
-        experiment.target_relpath,
-        experiment.base_sha256,
-        experiment.candidate_sha256,
-        plan_sha256,
-    )
-    if bound != today or not measured or found.mode != context.settings.approval:
-        raise ApprovalVoid(
-            f"What was approved of experiment {experiment.id} is not what would be applied now. Reject it and "
-            "propose again.",
-            experiment_id=experiment.id,
-        )
+            raise _void(experiment, "no approval is stored for it")
+        _check_not_withdrawn(tx, experiment)
+        _check_bound(tx, experiment, found)
+        if (found.mode == consent.SIGNED) != consent.signature_needed(context, tx):
+            raise _void(experiment, f"it is {found.mode}, which is not how approvals are given here any more")
+        if found.mode == consent.SIGNED:
+            _check_signed(context, tx, experiment, found)
     if clock.parse(found.expires_at) < clock.now():
-        raise ApprovalVoid(f"The approval of experiment {experiment.id} expired. Reject it and propose again.")
+        raise _void(experiment, "it expired")
     return found
 
 
@@ -121,12 +143,108 @@ def latest_report(tx: Connection, experiment: Experiment) -> str | None:
     return None if found is None else str(found)
 
 
-def _is_report(tx: Connection, experiment: Experiment, sha256: str | None) -> bool:
-    """Whether a report on exactly these bytes is stored whose document still has this SHA-256; a newer one may be."""
+def _claim_today(tx: Connection, experiment_id: int, override: str | None, plan_sha256: str) -> Claim:
+    """What an approval says now, provided that the experiment can be approved."""
+    _, profile = states.check_can_move(tx, experiment_id, State.APPROVED)
+    controls.check_not_paused(tx, profile)
+    experiment = experiments.load(tx, experiment_id)
+    report = latest_report(tx, experiment)
+    if override is None:
+        documents = _documents(tx, experiment, report)
+        if not documents:
+            raise NotEvaluated(_not_evaluated(experiment), experiment_id=experiment_id)
+        if not _is_on_todays_scenarios(tx, experiment, documents):
+            raise NotEvaluated(
+                f"The scenarios of '{profile}' changed since experiment {experiment_id} was measured on them. Run "
+                f"'hermes ratchet evaluate {experiment_id}' again, or give a reason with --override.",
+                experiment_id=experiment_id,
+            )
+    return _claim(experiment, override, report, plan_sha256)
+
+
+def _claim(experiment: Experiment, override: str | None, report: str | None, plan_sha256: str) -> Claim:
+    bound = {"report_sha256": report, "plan_sha256": plan_sha256}
+    if override is None:
+        return consent.about(experiment, Purpose.APPROVE, **bound)
+    return consent.about(experiment, Purpose.OVERRIDE, **bound, reason=override)
+
+
+def _plan(context: Context, experiment: Experiment, signed: Signed | None) -> tuple[str, str]:
+    """The live plan's SHA-256 and text; of a signed one the text comes with the signature, for sessions go on."""
+    if signed is not None and signed.payload.claim.plan_sha256 is not None:
+        return signed.payload.claim.plan_sha256, ""
+    plan = planning.make_plan(context, experiment)
+    return plan.sha256, plan.document()
+
+
+def _signed_plan(agreed: Consent, plan_sha256: str) -> str:
+    document = agreed.plan_document or ""
+    if hashlib.sha256(document.encode()).hexdigest() != plan_sha256:
+        raise SignatureRefused("The live plan that was signed is not there any more. Have it signed again.")
+    return document
+
+
+def _check_not_withdrawn(tx: Connection, experiment: Experiment) -> None:
+    """A signature goes on to verify after the approval was withdrawn; that it was, the chain says."""
+    if [step.to_state for step in audit.history(tx, experiment.id)] != [State.PROPOSED, State.APPROVED]:
+        raise _void(experiment, "its steps are not those from a proposal to an approval")
+
+
+def _check_bound(tx: Connection, experiment: Experiment, found: Approval) -> None:
+    bound = (found.profile, found.relpath, found.base_sha256, found.candidate_sha256, found.plan_sha256)
+    today = (
+        experiment.profile,
+        experiment.target_relpath,
+        experiment.base_sha256,
+        experiment.candidate_sha256,
+        _kept_plan(tx, experiment),
+    )
+    if bound != today:
+        raise _void(experiment, "what was approved is not what would be applied now")
+    if found.report_sha256 is None and found.override_reason is not None:
+        return
+    documents = _documents(tx, experiment, found.report_sha256)
+    if not documents:
+        raise _void(experiment, "its report is not the one that it was approved on")
+    if found.override_reason is None and not _is_on_todays_scenarios(tx, experiment, documents):
+        raise _void(experiment, "the scenarios changed since it was measured on them")
+
+
+def _kept_plan(tx: Connection, experiment: Experiment) -> str:
+    try:
+        return live_plan.kept_sha256(tx, experiment.id)
+    except NoEvidence:
+        raise _void(experiment, "its live plan is gone") from None
+
+
+def _check_signed(context: Context, tx: Connection, experiment: Experiment, found: Approval) -> None:
+    try:
+        claim = _claim(experiment, found.override_reason, found.report_sha256, found.plan_sha256)
+        payload = consent.standing(context, tx, found.nonce, claim)
+    except (SignatureRefused, PayloadRefused) as refusal:
+        raise _void(experiment, refusal.message) from None
+    if (found.audit_head, found.expires_at) != (payload.audit_head, payload.expires_at):
+        raise _void(experiment, "its row does not say what was signed")
+
+
+def _void(experiment: Experiment, why: str) -> ApprovalVoid:
+    return ApprovalVoid(
+        f"The approval of experiment {experiment.id} is void: {why.rstrip('.')}. Propose the change again.",
+        experiment_id=experiment.id,
+    )
+
+
+def _documents(tx: Connection, experiment: Experiment, sha256: str | None) -> list[str]:
+    """The reports on exactly these bytes that are stored under this SHA-256, and really have it."""
     table = schema.reports
     query = select(table.c.document).where(_on_these_bytes(experiment), table.c.sha256 == sha256)
-    documents = tx.execute(query).scalars()
-    return any(hashlib.sha256(document.encode("utf-8")).hexdigest() == sha256 for document in documents)
+    return [found for found in tx.execute(query).scalars() if hashlib.sha256(found.encode()).hexdigest() == sha256]
+
+
+def _is_on_todays_scenarios(tx: Connection, experiment: Experiment, documents: list[str]) -> bool:
+    """Whether a report that says on which scenarios it was measured names those that are in use now."""
+    measured = {json.loads(document).get("scenario_set_hash") for document in documents} - {None}
+    return not measured or scenarios.set_hash(scenarios.train_set(tx, experiment.profile)) in measured
 
 
 def _on_these_bytes(experiment: Experiment) -> ColumnElement[bool]:
@@ -138,17 +256,8 @@ def _on_these_bytes(experiment: Experiment) -> ColumnElement[bool]:
     )
 
 
-def _check_may_approve(context: Context, in_chat: bool) -> None:
-    if context.settings.approval != "unsigned":
-        raise ApprovalRefused(
-            "Nobody can approve yet: there is no reviewer key, and the operator did not choose unsigned approvals "
-            "(hermes ratchet init --approval unsigned)."
-        )
-    if in_chat or host.inside_agent():
-        raise ApprovalRefused(
-            "An agent cannot approve a change of itself: approvals are refused from chats and from its tool shells. "
-            "Approve in the dashboard or in a terminal of your own."
-        )
+def _checked_reason(text: str | None) -> str | None:
+    return experiments.checked_text(text or "", "A reason", _MAX_REASON).strip() or None
 
 
 def _not_evaluated(experiment: Experiment) -> str:
@@ -159,26 +268,24 @@ def _not_evaluated(experiment: Experiment) -> str:
     return f"{missing} ({experiment.evaluation_status}). Run 'hermes ratchet evaluate {experiment.id}'; {otherwise}"
 
 
-def _insert(
-    tx: Connection, experiment: Experiment, actor: Actor, report: str | None, override: str | None, plan_sha256: str
-) -> None:
-    moment = clock.now()
-    head = audit_head(tx)
+def _insert(tx: Connection, experiment: Experiment, agreed: Consent, claim: Claim) -> None:
+    moment, head = clock.now(), audit_head(tx)
+    signed = agreed.payload
     row = {
         "experiment_id": experiment.id,
-        "mode": "unsigned",
+        "mode": agreed.mode,
         "profile": experiment.profile,
         "relpath": experiment.target_relpath,
         "base_sha256": experiment.base_sha256,
         "candidate_sha256": experiment.candidate_sha256,
-        "report_sha256": report,
-        "override_reason": override,
-        "plan_sha256": plan_sha256,
-        "audit_head": f"{head.id} {head.hash}",
-        "actor": actor.name,
-        "principal": actor.principal,
-        "nonce": secrets.token_hex(16),
+        "report_sha256": claim.report_sha256,
+        "override_reason": claim.reason,
+        "plan_sha256": claim.plan_sha256,
+        "audit_head": signed.audit_head if signed else f"{head.id} {head.hash}",
+        "actor": agreed.actor.name,
+        "principal": agreed.actor.principal,
+        "nonce": signed.nonce if signed else secrets.token_hex(16),
         "created_at": clock.stamp(moment),
-        "expires_at": clock.stamp(moment + _VALID_FOR),
+        "expires_at": signed.expires_at if signed else clock.stamp(moment + _VALID_FOR),
     }
     tx.execute(insert(schema.approvals).values(row))

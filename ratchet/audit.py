@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 from .. import schema
 from .._db import driver, fetch
+from ..errors import BadInput
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+    from .context import Context
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _FIRST = "SELECT hash FROM experiment_state_transitions ORDER BY id LIMIT 1"
@@ -51,6 +54,19 @@ def link(
 def history(tx: Connection, experiment_id: int) -> list[Transition]:
     """The steps of one experiment, oldest first."""
     return fetch(tx, Transition, schema.transitions, "WHERE experiment_id = ? ORDER BY id", experiment_id)
+
+
+def list_transitions(context: Context, *, limit: int = 100, before: int | None = None) -> list[Transition]:
+    """The steps of all experiments, newest first; ``before`` is the id from which the next page goes on.
+
+    Raises BadInput.
+    """
+    if not 1 <= limit <= 1000:
+        raise BadInput("limit must be between 1 and 1000.")
+    with context.store.read() as tx:
+        asked = (before, limit) if before is not None else (limit,)
+        where = "WHERE id < ? " if before is not None else ""
+        return fetch(tx, Transition, schema.transitions, f"{where}ORDER BY id DESC LIMIT ?", *asked)
 
 
 def chain_name(tx: Connection) -> str:

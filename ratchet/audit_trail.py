@@ -13,7 +13,7 @@ from .. import schema
 from .._db import Store, driver, fetch_each
 from ..migrations.to_head import statements
 from ..schema.experiments import LEGAL_EDGES
-from . import audit_witnesses
+from . import audit_consent, audit_witnesses
 from .audit import Transition, link
 from .audit_witnesses import History, Witness
 from .context import Context
@@ -76,7 +76,8 @@ def verify_store(store: Store, history: History = _NOT_ASKED) -> Verdict:
             chain.follow(step)
         chain.end(int(driver(tx).execute(_NUMBERED).fetchone()[0]))
         contents = _Contents(tx)
-        breaks = (*chain.breaks, *_check_states(tx, chain), *contents.breaks, *_check_schema(tx))
+        unsigned = [Break(*found) for found in audit_consent.unsigned_steps(tx)]
+        breaks = (*chain.breaks, *_check_states(tx, chain), *unsigned, *contents.breaks, *_check_schema(tx))
     return Verdict(not breaks, chain.checked, chain.hash, breaks, chain.witnesses, contents.checked, history.unread)
 
 

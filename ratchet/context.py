@@ -12,7 +12,10 @@ from pathlib import Path
 
 from .. import host
 from .._db import Store, open_store
+from .._turnstile import open_lock
 from ..errors import DiskFailed, ProfileBusy
+from ..installation import service_unit
+from ..reviewing import pin
 from ..settings import Settings
 
 _LOCK_PATIENCE_S = 15.0
@@ -29,6 +32,14 @@ class Context:
     def home(self, profile: str) -> Path:
         """The home of a profile as the host knows it, never as a row says. Raises UnknownProfile."""
         return host.profile(profile).home
+
+    @property
+    def pin(self) -> str | None:
+        """The fingerprint that the reviewers must have, read anew each time; None when none is pinned.
+
+        Raises SettingsInvalid for a pin that cannot be read.
+        """
+        return pin.pinned(service_unit.unit_path() if service_unit.serves_this_home() else None)
 
     @contextmanager
     def profile_lock(self, profile: str) -> Iterator[None]:
@@ -47,7 +58,7 @@ def open_context() -> Context:
 def _open_lock(folder: Path, profile: str) -> Iterator[int]:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(folder / f"profile-{profile}.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = open_lock(folder / f"profile-{profile}.lock", os.O_RDWR)
     except OSError as error:
         raise DiskFailed(f"The lock of profile '{profile}' cannot be opened: {error}.", profile=profile) from error
     try:

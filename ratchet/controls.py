@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from .. import clock, schema
 from .._db import driver, fetch
 from ..errors import ProfilePaused
-from . import events
+from ..reviewing.challenges import Signed
+from ..reviewing.payload import Claim, Purpose
+from . import consent, events
 from .actor import Actor
 from .context import Context
 
@@ -47,12 +49,31 @@ def get(context: Context, profile: str) -> Control:
 
 def pause(context: Context, profile: str, actor: Actor) -> Control:
     """Stop everything that changes this profile, except taking back a live change that failed."""
-    return _set_paused(context, profile, actor, paused=True)
+    context.home(profile)
+    with context.store.write() as tx:
+        if not control(tx, profile).paused:
+            _write(tx, profile, paused=1, paused_by=actor.name, paused_at=clock.stamp())
+            events.emit(tx, "profile.paused", profile=profile, actor=actor.name)
+        return control(tx, profile)
 
 
-def resume(context: Context, profile: str, actor: Actor) -> Control:
-    """Let changes go on."""
-    return _set_paused(context, profile, actor, paused=False)
+def resume(context: Context, profile: str, actor: Actor, signed: Signed | None = None) -> Control:
+    """Let changes go on, which a reviewer signs. Raises UnknownProfile and what :func:`consent.require` does."""
+    context.home(profile)
+    with consent.attempt(context, actor, Purpose.RESUME, signed) as tx:
+        paused = control(tx, profile).paused
+        if paused or signed is not None:
+            agreed = consent.require(context, tx, claim_to_resume(profile), actor, signed)
+        if paused:
+            _write(tx, profile, paused=0, paused_by=None, paused_at=None)
+            by = agreed.actor
+            events.emit(tx, "profile.resumed", profile=profile, actor=by.name, principal=by.principal)
+        return control(tx, profile)
+
+
+def claim_to_resume(profile: str) -> Claim:
+    """What a reviewer signs to let changes of a paused profile go on."""
+    return Claim(purpose=Purpose.RESUME, profile=profile)
 
 
 def check_not_paused(tx: Connection, profile: str) -> None:
@@ -83,16 +104,6 @@ def note_success(context: Context, profile: str) -> None:
             return
     with context.store.write() as tx:
         _write(tx, profile, failures=0, last_error=None, retry_at=None)
-
-
-def _set_paused(context: Context, profile: str, actor: Actor, *, paused: bool) -> Control:
-    context.home(profile)
-    with context.store.write() as tx:
-        if bool(control(tx, profile).paused) != paused:
-            by, moment = (actor.name, clock.stamp()) if paused else (None, None)
-            _write(tx, profile, paused=int(paused), paused_by=by, paused_at=moment)
-            events.emit(tx, "profile.paused" if paused else "profile.resumed", profile=profile, actor=actor.name)
-        return control(tx, profile)
 
 
 def _write(tx: Connection, profile: str, **columns: object) -> None:

@@ -50,6 +50,11 @@ def since(tx: Connection, cursor: int = 0, limit: int = 200) -> list[Event]:
     return [_read(row) for row in rows]
 
 
+def newest_id(tx: Connection) -> int:
+    """The id of the newest event; 0 before the first."""
+    return int(driver(tx).execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
+
 def latest(tx: Connection, kind: str, profile: str | None = None, limit: int = 20) -> list[Event]:
     """The newest events of one kind, newest first."""
     rows = driver(tx).execute(

@@ -105,9 +105,12 @@ def list_experiments(
     wanted = {"profile = ?": profile, "state = ?": state and state.value, "id < ?": before}
     asked = {condition: value for condition, value in wanted.items() if value is not None}
     where = f"WHERE {' AND '.join(asked)}" if asked else ""
+    page = f"{where} ORDER BY id DESC LIMIT ?"
+    if profile is not None or state is not None:
+        # The ids come from the narrow index alone ("+": not by walking the table); then only their rows are read.
+        page = f"WHERE id IN (SELECT id FROM experiments {where} ORDER BY +id DESC LIMIT ?) ORDER BY id DESC"
     with context.store.read() as tx:
-        rest = f"{where} ORDER BY id DESC LIMIT ?"
-        return fetch(tx, Experiment, schema.experiments, rest, *asked.values(), limit)
+        return fetch(tx, Experiment, schema.experiments, page, *asked.values(), limit)
 
 
 def transitions(context: Context, experiment_id: int) -> list[Transition]:
@@ -133,11 +136,14 @@ def current_file(context: Context, profile: str, relpath: str) -> FileVersion:
 def replaced_text(base: bytes | None, old: str, new: str) -> bytes:
     """``base`` with the one occurrence of ``old`` replaced. Raises ChangeRefused when there is not exactly one."""
     # A command line gives bytes that are no UTF-8 as surrogates; in the file they are those bytes.
+    if base is None or not old:
+        what = "There is no such file yet: write it whole" if base is None else "The text to replace is empty: name it"
+        raise ChangeRefused(f"{what}.")
     needle, replacement = (text.encode("utf-8", "surrogateescape") for text in (old, new))
-    count = (base or b"").count(needle) if needle else 0
+    count = base.count(needle)
     if count != 1:
         raise ChangeRefused(f"The text to replace occurs {count} times in the file; it must occur exactly once.")
-    return (base or b"").replace(needle, replacement)
+    return base.replace(needle, replacement)
 
 
 def checked_text(text: str, what: str, limit: int = _MAX_TEXT) -> str:
@@ -164,7 +170,7 @@ def propose(
     """Store one small change to the file as it is now as a new experiment, and queue its evaluation.
 
     ``base_sha256``, when given, is the version the candidate was made from. Raises UnknownProfile, PathRefused,
-    ChangeRefused, BadInput, FileDrifted when the file has moved on, GitRefused, GitUnavailable.
+    ChangeRefused (also for a secret), BadInput, FileDrifted when the file has moved on, GitRefused, GitUnavailable.
     """
     checked_text(rationale, "A rationale")
     home = context.home(profile)
@@ -173,11 +179,24 @@ def propose(
     if base_sha256 is not None and base.sha256 != base_sha256:
         raise FileDrifted(f"{relpath} was edited since this change was written. Make it from today's file.")
     change = describe(relpath, base.content, candidate, context.settings.changes)
+    _hold_no_secret({f"the proposed {relpath}": candidate, "the rationale": rationale.encode("utf-8", "surrogatepass")})
     git = _git_facts(context, profile, target, base)
     with context.store.write() as tx:
         experiment_id = _insert(tx, context, profile, target, base, candidate, change, rationale, actor, git)
         _queue_evaluation(tx, profile, experiment_id)
         return load(tx, experiment_id)
+
+
+def _hold_no_secret(texts: dict[str, bytes]) -> None:
+    """Refuses what would be stored for good and shown to models. Names the type and the line, never the secret."""
+    from ..privacy import scan
+
+    for what, content in texts.items():
+        for found in scan(content.decode("utf-8", "surrogateescape")):
+            raise ChangeRefused(
+                f"Line {found.line} of {what} holds a secret ({found.type}). Take it out, and where the file has it "
+                "already, out of the file: proposals are stored and sent to models."
+            )
 
 
 def reject(context: Context, experiment_id: int, actor: Actor, reason: str) -> Experiment:
@@ -195,11 +214,16 @@ def reject(context: Context, experiment_id: int, actor: Actor, reason: str) -> E
                 "one with 'hermes ratchet daemon', then try again.",
                 experiment_id=experiment_id,
             )
-        changes = {"rejected_by": actor.name, "rejected_at": clock.stamp(), "rejection_reason": reason}
-        states.move(tx, experiment_id, State.REJECTED, actor, reason, changes)
+        mark_rejected(tx, experiment_id, actor, reason)
         rejected = load(tx, experiment_id)
     controls.note_success(context, profile)  # what the daemon failed on is out of its way
     return rejected
+
+
+def mark_rejected(tx: Connection, experiment_id: int, actor: Actor, reason: str) -> None:
+    """Move an experiment to rejected, and say by whom and why; the caller holds the profile lock."""
+    changes = {"rejected_by": actor.name, "rejected_at": clock.stamp(), "rejection_reason": reason}
+    states.move(tx, experiment_id, State.REJECTED, actor, reason, changes)
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from .. import _metrics, clock
+from .._db import driver
 from ..errors import NoEvidence
-from ..stats.calibration import Decision, Verdict, judge
-from . import events, experiments, states, window_sessions
+from ..stats.calibration import Verdict
+from . import contamination, experiments, findings, judging, memberships, planning, settlements, states, window_sessions
 from .actor import DAEMON, Actor
 from .context import Context
 from .experiments import Experiment
-from .live_plan import LivePlan, load_plan, make_plan, store_plan
+from .live_plan import LivePlan, keep_plan, kept_sha256, load_plan
+from .memberships import Membership
+from .planning import check_prepared, make_plan
+from .settlements import Settlement
 from .signal import success_signal
 from .states import State
-from .window_sessions import Membership
+from .window_status import WindowStatus
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -25,34 +28,16 @@ __all__ = [
     "LivePlan",
     "Membership",
     "WindowStatus",
+    "check_prepared",
+    "keep_plan",
+    "kept_sha256",
     "load_plan",
     "make_plan",
     "observe",
     "settle_verdict",
     "status",
-    "store_plan",
     "verify",
 ]
-
-
-@dataclass(frozen=True)
-class WindowStatus:
-    """Everything there is to say about a window so far."""
-
-    experiment: Experiment
-    plan: LivePlan
-    decision: Decision | None
-    members: tuple[Membership, ...]
-    verdict: Verdict
-    reason: str
-
-    @property
-    def counted(self) -> int:
-        return sum(m.counted for m in self.members)
-
-    @property
-    def errors(self) -> int:
-        return sum(m.errors or 0 for m in self.members if m.met)
 
 
 def observe(context: Context, experiment_id: int) -> WindowStatus:
@@ -63,7 +48,7 @@ def observe(context: Context, experiment_id: int) -> WindowStatus:
     with context.store.read() as tx:
         experiment = experiments.load(tx, experiment_id)
         plan = load_plan(tx, experiment_id)
-        known = {member.session_id for member in window_sessions.members(tx, experiment_id)}
+        known = memberships.known_sessions(tx, experiment_id)
     if not window_sessions.is_open(experiment):
         return status(context, experiment_id)
     versions = experiments.contents(context, experiment)
@@ -75,8 +60,13 @@ def observe(context: Context, experiment_id: int) -> WindowStatus:
     ]
     if seen:
         with context.store.write() as tx:
-            window_sessions.take_in(tx, experiment_id, seen)
-    return status(context, experiment_id)
+            window_sessions.take_in(tx, experiment_id, plan, seen)
+    found = status(context, experiment_id)
+    if found.counted != found.experiment.live_sessions_observed and window_sessions.is_open(found.experiment):
+        with context.store.write() as tx:  # a person's word made a session count
+            window_sessions.note_count(tx, experiment)
+        return status(context, experiment_id)
+    return found
 
 
 def _applied_at(experiment: Experiment) -> datetime:
@@ -84,50 +74,88 @@ def _applied_at(experiment: Experiment) -> datetime:
 
 
 def status(context: Context, experiment_id: int) -> WindowStatus:
-    """Where a window stands, from what was taken in so far. Raises UnknownExperiment, NoEvidence."""
+    """Where a window stands, from what was taken in so far; of a proposal, the window it would get.
+
+    Computes nothing that takes long. Raises UnknownExperiment, NoEvidence when there is no plan yet.
+    """
+    seen = experiments.get(context, experiment_id)
+    draft = planning.draft(context, seen) if seen.state == State.PROPOSED else None
     with context.store.read() as tx:
         experiment = experiments.load(tx, experiment_id)
-        plan = load_plan(tx, experiment_id)
-        members = tuple(window_sessions.members(tx, experiment_id))
-    decision = _decide(plan, members)
-    if experiment.state != State.LIVE and not experiment.live_verdict:
-        verdict, reason = Verdict.UNDECIDED, f"the window is not open: the experiment is {experiment.state}"
-    else:
-        verdict, reason = _verdict(experiment, plan, decision, members)
-    if experiment.live_verdict:  # decided once, whatever came after
-        verdict = Verdict(experiment.live_verdict)
-    return WindowStatus(experiment, plan, decision, members, verdict, reason)
+        plan = draft or load_plan(tx, experiment_id)
+        settled = settlements.load(tx, experiment_id) if experiment.live_verdict else None
+        until = settled.newest_word if settled else memberships.newest_word(tx)
+        members = tuple(memberships.members(tx, experiment, until))
+        contaminated = contamination.found(tx, experiment) if window_sessions.is_open(experiment) else None
+    looks = tuple(judging.looks(plan, [m.figures for m in members if m.counted]))
+    decision = judging.decide(plan, looks)
+    undecided = WindowStatus(
+        experiment, plan, decision, looks, members, Verdict.UNDECIDED, "", contaminated, newest_word=until
+    )
+    verdict, reason = _standing(undecided, settled)
+    return WindowStatus(experiment, plan, decision, looks, members, verdict, reason, contaminated, until)
+
+
+def _standing(found: WindowStatus, settled: Settlement | None) -> tuple[Verdict, str]:
+    if found.experiment.live_verdict:  # decided once, whatever came after
+        return Verdict(found.experiment.live_verdict), settled.reason if settled else ""
+    if found.experiment.state != State.LIVE:
+        return Verdict.UNDECIDED, f"the window is not open: the experiment is {found.experiment.state}"
+    return _verdict(found)
+
+
+def _verdict(found: WindowStatus) -> tuple[Verdict, str]:
+    decision, plan = found.decision, found.plan
+    said = decision.verdict if decision else Verdict.UNDECIDED
+    if found.contaminated:
+        alarm = f"; {findings.fall(found.plan, found.looks, found.figures)}" if said is Verdict.REVERTED else ""
+        return Verdict.INCONCLUSIVE, f"contaminated: {found.contaminated} while the window was open{alarm}"
+    if said is Verdict.REVERTED:
+        fall = findings.fall(plan, found.looks, found.figures)
+        return (Verdict.INCONCLUSIVE, f"{fall}; {findings.doubt(plan)}") if plan.asks else (Verdict.REVERTED, fall)
+    if said is Verdict.VERIFIED:
+        if found.too_many_left_out:
+            eligible = len(found.left_out) + found.counted
+            return Verdict.INCONCLUSIVE, f"{len(found.left_out)} of {eligible} eligible sessions had to be left out"
+        return Verdict.VERIFIED, findings.hold(plan, found.looks, found.figures)
+    if decision is not None and said is Verdict.INCONCLUSIVE:
+        unsure = f" ({' and '.join(decision.unsure)})" if len(plan.tests) > 1 else ""
+        return said, f"{decision.sessions} sessions could neither alarm nor rule a loss out{unsure}"
+    if clock.now() > _applied_at(found.experiment) + timedelta(days=plan.max_days):
+        return Verdict.INCONCLUSIVE, f"undecided after {plan.max_days:g} days"
+    if decision is not None:
+        goal = plan.n if decision.sessions < plan.n else plan.n_max
+        return Verdict.UNDECIDED, f"{decision.sessions} of {goal} sessions counted"
+    seen = sum(m.met for m in found.members)
+    verdict = Verdict.INCONCLUSIVE if seen >= plan.n_max else Verdict.UNDECIDED
+    return verdict, plan.note if seen >= plan.n_max else f"{seen} of {plan.n_max} sessions seen; {plan.note}"
 
 
 def settle_verdict(context: Context, found: WindowStatus, actor: Actor = DAEMON) -> None:
     """Write down the window's verdict, once. Taking back is the caller's next step; verifying happens here."""
     if found.verdict is Verdict.UNDECIDED:
         return
-    score = found.decision.successes / found.decision.sessions if found.decision and found.decision.sessions else None
     with context.store.write() as tx:
         experiment = experiments.load(tx, found.experiment.id)
         if not window_sessions.is_open(experiment):
             return
-        tx.exec_driver_sql(
+        driver(tx).execute(
             "UPDATE experiments SET live_verdict = ?, live_score = ? WHERE id = ?",
-            (found.verdict.value, score, experiment.id),
+            (found.verdict.value, found.score, experiment.id),
         )
-        events.emit(
-            tx,
-            f"window.{found.verdict}",
-            profile=experiment.profile,
-            experiment_id=experiment.id,
-            reason=found.reason,
-        )
+        settled = Settlement(found.verdict, found.reason, len(found.figures), found.newest_word)
+        settlements.keep(tx, experiment, settled)
         if found.verdict is Verdict.VERIFIED:
-            _verify(tx, experiment.id, actor, found.reason)
+            _verify(tx, experiment.id, actor, f"{found.reason} ({found.plan.badge})")
 
 
 def verify(context: Context, experiment_id: int, actor: Actor) -> Experiment:
     """Mark a live change as verified when its window allows it. Raises NoEvidence, IllegalTransition."""
     found = observe(context, experiment_id)
     if found.experiment.state == State.LIVE and found.verdict is not Verdict.VERIFIED:
-        raise NoEvidence(f"The live window does not allow it: {found.reason}.", experiment_id=experiment_id)
+        asked = found.verdict is Verdict.INCONCLUSIVE
+        way_out = f" To decide it yourself: hermes ratchet decide {experiment_id} --help" if asked else ""
+        raise NoEvidence(f"The live window does not allow it: {found.reason}.{way_out}", experiment_id=experiment_id)
     settle_verdict(context, found, actor)
     with context.store.write() as tx:
         if experiments.load(tx, experiment_id).state != State.VERIFIED:
@@ -137,39 +165,3 @@ def verify(context: Context, experiment_id: int, actor: Actor) -> Experiment:
 
 def _verify(tx: Connection, experiment_id: int, actor: Actor, reason: str) -> None:
     states.move(tx, experiment_id, State.VERIFIED, actor, reason, {"verified_at": clock.stamp()})
-
-
-def _decide(plan: LivePlan, members: tuple[Membership, ...]) -> Decision | None:
-    if plan.window is None or plan.boundary is None:
-        return None
-    outcomes = [member.outcome == "success" for member in members if member.counted]
-    return judge(plan.window, plan.boundary, plan.baseline_successes, outcomes)
-
-
-def _verdict(
-    experiment: Experiment, plan: LivePlan, decision: Decision | None, members: tuple[Membership, ...]
-) -> tuple[Verdict, str]:
-    if decision is not None and decision.verdict is Verdict.REVERTED:
-        return Verdict.REVERTED, (
-            f"success fell from {plan.baseline_successes} of {len(plan.baseline_sessions)} to {decision.successes} of "
-            f"{decision.sessions} sessions (mid-p {decision.mid_p[-1]:.4f} <= {plan.boundary:.4f})"
-        )
-    if decision is not None and decision.verdict is Verdict.VERIFIED:
-        eligible = [m for m in members if m.eligible]
-        left_out = sum(not m.counted for m in eligible)
-        if left_out > plan.max_left_out * len(eligible):
-            return Verdict.INCONCLUSIVE, f"{left_out} of {len(eligible)} eligible sessions had to be left out"
-        return Verdict.VERIFIED, (
-            f"{decision.successes} of {decision.sessions} sessions succeeded; a loss above the margin is ruled out "
-            f"with probability {decision.noninferiority:.3f}"
-        )
-    if decision is not None and decision.verdict is Verdict.INCONCLUSIVE:
-        return Verdict.INCONCLUSIVE, f"{decision.sessions} sessions could neither alarm nor rule a loss out"
-    if clock.now() > _applied_at(experiment) + timedelta(days=plan.max_days):
-        return Verdict.INCONCLUSIVE, f"undecided after {plan.max_days:g} days"
-    if decision is not None:
-        return Verdict.UNDECIDED, f"{decision.sessions} of {plan.n} sessions counted"
-    seen = sum(m.met for m in members)
-    if seen >= plan.n_max:
-        return Verdict.INCONCLUSIVE, plan.note
-    return Verdict.UNDECIDED, f"{seen} of {plan.n_max} sessions seen; {plan.note}"

@@ -21,7 +21,7 @@ from .folders import remove_empty_folders
 from .git_command import Repository
 from .git_history import Head, Place
 from .guarded_file import NOT_PLAIN, FileVersion, GuardedFile, open_guarded, temporary_name
-from .journal import Operation, Phase, Plan
+from .journal import Operation, Phase
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -44,16 +44,13 @@ class _Work:
     new: bytes | None
 
 
-def carry_out(context: Context, plan: Plan, place: Place, message: str, record: Recorder) -> None:
-    """Do what ``plan`` says, wholly or not at all; the caller holds the profile lock and just found the ``place``.
+def carry_out(context: Context, operation: Operation, place: Place, message: str, record: Recorder) -> None:
+    """Do what was just written into the journal, wholly or not at all; the caller holds the profile lock.
 
     Raises FileDrifted, PathRefused, DiskFailed, GitRefused, GitUnavailable or StoreUnavailable.
     The file is then what it was; when even putting it back failed, :func:`settle` does it later.
     """
     repository, head = place.repository, place.head
-    git_index.check_free(repository)
-    with context.store.write() as tx:
-        operation = journal.begin(tx, plan, str(repository.git_dir), head.ref, head.commit)
     reached(Point.PLANNED)
     with ExitStack() as stack:
         try:

@@ -65,14 +65,7 @@ def move(
     ``changes`` are further columns of the experiment set by the same update. Raises UnknownExperiment,
     IllegalTransition (also for the loser of a race, who learns what the winner did) or ProfileInFlight.
     """
-    row = driver(tx).execute(_SELECT, (experiment_id,)).fetchone()
-    if row is None:
-        raise UnknownExperiment(f"There is no experiment {experiment_id}.", experiment_id=experiment_id)
-    state, profile = State(row[0]), str(row[1])
-    if to not in LEGAL[state]:
-        raise IllegalTransition(_refusal(tx, experiment_id, state, to), experiment_id=experiment_id, state=state.value)
-    if to in IN_FLIGHT and state not in IN_FLIGHT:
-        _check_none_in_flight(tx, experiment_id, profile)
+    state, profile = check_can_move(tx, experiment_id, to)
     moment = clock.stamp()
     record(tx, experiment_id, state, to, actor, reason, moment)
     columns = {"state": to.value, "updated_at": moment, **(changes or {})}
@@ -81,6 +74,19 @@ def move(
     if driver(tx).execute(statement, (*columns.values(), experiment_id, state.value)).rowcount != 1:
         raise IllegalTransition(f"Experiment {experiment_id} changed at the same moment. Look again and retry.")
     events.emit(tx, f"experiment.{to}", profile=profile, experiment_id=experiment_id, actor=actor.name, reason=reason)
+
+
+def check_can_move(tx: Connection, experiment_id: int, to: State) -> tuple[State, str]:
+    """The state and the profile of an experiment that can move to ``to`` now. Raises what :func:`move` does."""
+    row = driver(tx).execute(_SELECT, (experiment_id,)).fetchone()
+    if row is None:
+        raise UnknownExperiment(f"There is no experiment {experiment_id}.", experiment_id=experiment_id)
+    state, profile = State(row[0]), str(row[1])
+    if to not in LEGAL[state]:
+        raise IllegalTransition(_refusal(tx, experiment_id, state, to), experiment_id=experiment_id, state=state.value)
+    if to in IN_FLIGHT and state not in IN_FLIGHT:
+        _check_none_in_flight(tx, experiment_id, profile)
+    return state, profile
 
 
 def record(

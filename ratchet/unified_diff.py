@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from ..errors import ChangeRefused
 
 _HUNK = re.compile(rb"^@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_NEW_FILE = re.compile(rb"^\+\+\+ \"?([^\t\r\n\"]*)")
+_LONGEST_SHOWN = 80
 _NO_NEWLINE = b"\\ No newline"
 
 
@@ -23,9 +25,13 @@ class _Hunk:
     added: list[bytes] = field(default_factory=list)
 
 
-def apply_diff(base: bytes | None, diff: bytes) -> bytes:
-    """``base`` (None: no file yet) with the one hunk of ``diff``. Raises ChangeRefused with the line that differs."""
+def apply_diff(base: bytes | None, diff: bytes, relpath: str) -> bytes:
+    """``base`` (None: no file yet) with the one hunk of ``diff``.
+
+    Raises ChangeRefused with the line that differs, or when the diff says that it is of another file than ``relpath``.
+    """
     hunk = _single_hunk(diff)
+    _check_file(diff, relpath)
     lines = split_lines(base or b"")
     start = hunk.first - 1 if hunk.removed else hunk.first
     if not 0 <= start <= len(lines):
@@ -33,7 +39,8 @@ def apply_diff(base: bytes | None, diff: bytes) -> bytes:
     for position, line in enumerate(hunk.removed, start):
         if position >= len(lines) or lines[position] != line:
             raise ChangeRefused(
-                f"The diff does not fit: line {position + 1} of the file is not {line!r}. Make it from today's file."
+                f"The diff does not fit: line {position + 1} of the file is not {_shown(line)}. Make it from today's "
+                "file."
             )
     result = [*lines[:start], *hunk.added, *lines[start + len(hunk.removed) :]]
     if not all(line.endswith(b"\n") for line in result[:-1]):
@@ -56,6 +63,23 @@ def _single_hunk(diff: bytes) -> _Hunk:
     return _filled(_Hunk(int(header[1])), lines[number + 1 :], counts)
 
 
+def _check_file(diff: bytes, relpath: str) -> None:
+    """What stands before the hunk may name the file with folders before it, as tools do from elsewhere."""
+    for line in split_lines(diff):
+        if _HUNK.match(line):
+            return
+        found = _NEW_FILE.match(line)
+        named = found[1].decode("utf-8", "replace") if found else relpath
+        if f"/{named}".endswith(f"/{relpath}") or named == "/dev/null":
+            continue
+        raise ChangeRefused(f"The diff is of {_shown(named.encode())}, not of {relpath}. Name the file it is of.")
+
+
+def _shown(line: bytes) -> str:
+    text = line.decode("utf-8", "backslashreplace").rstrip("\r\n")
+    return f"'{text if len(text) <= _LONGEST_SHOWN else text[:_LONGEST_SHOWN] + '...'}'"
+
+
 def _filled(hunk: _Hunk, body: list[bytes], counts: list[int]) -> _Hunk:
     """Read as many lines as the header announced; what stands after them is not part of the diff."""
     sides = {b" ": (hunk.removed, hunk.added), b"-": (hunk.removed,), b"+": (hunk.added,)}
@@ -70,7 +94,7 @@ def _filled(hunk: _Hunk, body: list[bytes], counts: list[int]) -> _Hunk:
         full = b" " + line if line in (b"\n", b"\r\n") else line  # some tools strip an empty context line
         last = sides.get(full[:1], ())
         if not last:
-            raise ChangeRefused(f"This line of the diff is neither context nor change: {line!r}.")
+            raise ChangeRefused(f"This line of the diff is neither context nor change: {_shown(line)}.")
         for side in last:
             side.append(full[1:])
     if [len(hunk.removed), len(hunk.added)] != counts:

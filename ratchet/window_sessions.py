@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,44 +10,24 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, select
 
 from .. import _metrics, clock, host, schema
+from .._db import driver
 from .._metrics import Outcome, Result, Session
 from ..evaluation.exposure import Arm, Evidence, arm_met
-from . import experiments
+from . import experiments, host_versions
 from .context import Context
 from .experiments import Experiment
+from .host_versions import HostVersions
+from .live_plan import LivePlan, Measure
+from .memberships import NOT_ELIGIBLE, UNKNOWN, known_sessions, members
 from .states import State
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_NOT_ELIGIBLE, _UNKNOWN = "not eligible: ", "outcome unknown: "
 _SKILLS = "skills/"
 
 Versions = tuple[bytes | None, bytes]
 """The base (None: no file) and the candidate of an experiment."""
-
-
-@dataclass(frozen=True)
-class Membership:
-    """One session of a window: in which arm, counted or why not, and how it went."""
-
-    session_id: str
-    arm: str
-    counted: bool
-    reason: str
-    outcome: str
-    errors: int | None
-    tokens: int | None
-
-    @property
-    def eligible(self) -> bool:
-        """Whether the window was about this session at all; one that was and is not counted had to be left out."""
-        return not self.reason.startswith(_NOT_ELIGIBLE)
-
-    @property
-    def met(self) -> bool:
-        """Whether it provably met the change, its outcome known or not."""
-        return self.counted or self.reason.startswith(_UNKNOWN)
 
 
 def is_open(experiment: Experiment) -> bool:
@@ -65,6 +44,11 @@ def _state_db(context: Context, experiment: Experiment) -> Path:
     return context.home(experiment.profile) / "state.db"
 
 
+def scope(relpath: str) -> str:
+    """The skill whose readers a change of this file is about; empty when it is about all sessions."""
+    return relpath if relpath.startswith(_SKILLS) else ""
+
+
 def met(context: Context, experiment: Experiment, versions: Versions, session: Session) -> Arm | None:
     """The version this session provably met; its messages are read only where a skill's body could be among them."""
     relpath, prompt = experiment.target_relpath, session.system_prompt
@@ -79,21 +63,45 @@ def met(context: Context, experiment: Experiment, versions: Versions, session: S
     return arm_met(relpath, *versions, evidence)
 
 
-def take_in(tx: Connection, experiment_id: int, seen: Sequence[tuple[Session, Arm | None, Outcome]]) -> None:
+# --- who counts
+
+
+def is_comparable(session: Session, model: str | None) -> bool:
+    """Whether the baseline's model alone took part in a session; where either is not known, nothing speaks against."""
+    used = session.models or ((session.model,) if session.model else ())
+    return model is None or set(used) <= {model}
+
+
+def take_in(
+    tx: Connection, experiment_id: int, plan: LivePlan, seen: Sequence[tuple[Session, Arm | None, Outcome]]
+) -> None:
     """Make these sessions members, each once: another process may have done so, or ended the window, meanwhile."""
     experiment = experiments.load(tx, experiment_id)
     if not is_open(experiment):
         return
-    known = {member.session_id for member in members(tx, experiment_id)}
+    known, versions = known_sessions(tx, experiment_id), host_versions.load(tx)
     for session, arm, outcome in seen:
         if session.session_id not in known:
-            _keep(tx, experiment, session, arm, outcome)
-    counted = _count(tx, experiment_id)
-    tx.exec_driver_sql("UPDATE experiments SET live_sessions_observed = ? WHERE id = ?", (counted, experiment_id))
+            _keep(tx, experiment, plan, versions, session, arm, outcome)
+    note_count(tx, experiment)
 
 
-def _keep(tx: Connection, experiment: Experiment, session: Session, arm: Arm | None, outcome: Outcome) -> None:
-    reason = _not_counted(experiment, session, arm, outcome)
+def note_count(tx: Connection, experiment: Experiment) -> None:
+    """Let the experiment say how many sessions of its window count."""
+    found = sum(member.counted for member in members(tx, experiment))
+    driver(tx).execute("UPDATE experiments SET live_sessions_observed = ? WHERE id = ?", (found, experiment.id))
+
+
+def _keep(
+    tx: Connection,
+    experiment: Experiment,
+    plan: LivePlan,
+    versions: HostVersions,
+    session: Session,
+    arm: Arm | None,
+    outcome: Outcome,
+) -> None:
+    reason = _not_counted(experiment, plan, versions, session, arm, outcome)
     row = {
         "experiment_id": experiment.id,
         "observation_id": _observation(tx, experiment.profile, session, outcome),
@@ -106,19 +114,41 @@ def _keep(tx: Connection, experiment: Experiment, session: Session, arm: Arm | N
     tx.execute(insert(schema.window_sessions).values(row))
 
 
-def _not_counted(experiment: Experiment, session: Session, arm: Arm | None, outcome: Outcome) -> str:
-    """Why a session does not count, empty when it does. What a change is not about is not left out of its window."""
+def _not_counted(
+    experiment: Experiment,
+    plan: LivePlan,
+    versions: HostVersions,
+    session: Session,
+    arm: Arm | None,
+    outcome: Outcome,
+) -> str:
+    """Why a session does not count, empty when it does. What a change is not about is not left out of its window.
+
+    An unknown outcome comes last: a person's word on it can still make it count.
+    """
     if session.excluded:
-        return f"{_NOT_ELIGIBLE}{session.excluded}"
+        return f"{NOT_ELIGIBLE}{session.excluded}"
     if arm is Arm.BASELINE:
-        return f"{_NOT_ELIGIBLE}met the version before the change"
-    if arm is None and experiment.target_relpath.startswith(_SKILLS):
-        return f"{_NOT_ELIGIBLE}never met the file"
+        return f"{NOT_ELIGIBLE}met the version before the change"
+    if arm is None and scope(experiment.target_relpath):
+        return f"{NOT_ELIGIBLE}never met the file"
     if session.mixed_prompts:
         return "met more than one prompt"
     if arm is None:
         return "cannot be shown to have met the change"
-    return f"{_UNKNOWN}{outcome.reason}" if outcome.result is Result.UNKNOWN else ""
+    if not is_comparable(session, plan.model):
+        return "another model than the baseline's"
+    if versions.at(session.started_at) != plan.host_version:
+        return "another host version than the baseline's"
+    if Measure.COST in plan.measures and session.cost_micro_usd is None:
+        return "its cost is not known"
+    unknown = outcome.result is Result.UNKNOWN and needs_outcome(plan)
+    return f"{UNKNOWN}{outcome.reason}" if unknown else ""
+
+
+def needs_outcome(plan: LivePlan) -> bool:
+    """Whether a session without an outcome is of no use; where errors and cost alone are tested, it is."""
+    return Measure.SUCCESS in plan.measures or not plan.tests
 
 
 def _observation(tx: Connection, profile: str, session: Session, outcome: Outcome) -> int:
@@ -148,14 +178,4 @@ def _observation(tx: Connection, profile: str, session: Session, outcome: Outcom
 
 def _count(tx: Connection, experiment_id: int) -> int:
     query = "SELECT count(*) FROM window_sessions WHERE experiment_id = ? AND counted = 1"
-    return int(tx.exec_driver_sql(query, (experiment_id,)).scalar_one())
-
-
-def members(tx: Connection, experiment_id: int) -> list[Membership]:
-    """The sessions of a window, in the order in which they were taken in."""
-    rows = tx.exec_driver_sql(
-        "SELECT o.session_id, w.arm, w.counted, w.reason, o.outcome, o.errors, o.tokens FROM window_sessions w"
-        " JOIN session_observations o ON o.id = w.observation_id WHERE w.experiment_id = ? ORDER BY w.id",
-        (experiment_id,),
-    )
-    return [Membership(r[0], r[1], bool(r[2]), r[3], r[4], r[5], r[6]) for r in rows]
+    return int(driver(tx).execute(query, (experiment_id,)).fetchone()[0])

@@ -17,13 +17,15 @@ _IN_UNIT = re.compile(rf'^Environment="?{VARIABLE}=([^"\s]*)"?\s*$', re.MULTILIN
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
-def pinned(unit: Path) -> str | None:
+def pinned(unit: Path | None) -> str | None:
     """The pinned fingerprint: of this process's environment, else of the service unit; None when neither has one.
+
+    ``unit`` is None when the unit there serves another home.
 
     Raises SettingsInvalid for anything that is no fingerprint: a pin that cannot be read must not be ignored.
     """
     found = os.environ.get(VARIABLE)
-    if found is None:
+    if found is None and unit is not None:
         found = _in_unit(unit)
     if found is not None and not _FINGERPRINT.fullmatch(found):
         raise SettingsInvalid(

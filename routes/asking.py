@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Protocol
 
-from fastapi import Depends, Path, Request
-from pydantic import AfterValidator, BaseModel, Field
+from fastapi import Depends, Path, Query, Request
+from fastapi.concurrency import run_in_threadpool
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SkipValidation
 
+from ..evaluation.checks import Check
 from ..ratchet.actor import Actor
-from ..ratchet.context import Context, open_context
+from ..ratchet.context import Context
+from . import contexts
 
 _MAX_ID = 2**63 - 1
 _MAX_CONTENT = 1_000_000
 FACE = "dashboard"
+ADMITTED = "karpathy-self-improve.admitted"
+"""Under this key of a request's scope stands the principal that our own server admitted; the host sets none."""
 
 
-def _context() -> Iterator[Context]:
-    """Opened for one request: this process lives long, and the file may be replaced meanwhile."""
-    context = open_context()
+async def _context() -> AsyncIterator[Context]:
+    context = await run_in_threadpool(contexts.take)
     try:
         yield context
     finally:
-        context.store.close()
+        contexts.give_back(context)
 
 
-def _principal(request: Request) -> str:
-    """``dashboard``, with the identity the host authenticated when it has logins."""
+async def _principal(request: Request) -> str:
+    """``dashboard``, with the identity the host authenticated when it has logins; else whom our own server let in."""
+    if admitted := request.scope.get(ADMITTED):
+        return str(admitted)
     session = getattr(request.state, "session", None)
     machine = getattr(request.state, "token_principal", None)
     identity = getattr(session, "email", "") or getattr(session, "user_id", "") or getattr(machine, "principal", "")
@@ -40,10 +46,39 @@ def _printable(text: str) -> str:
 
 
 Opened = Annotated[Context, Depends(_context)]
+USABLE = Depends(_context)
+"""For a route that opens a context by itself, later: it begins only if one can be opened."""
 Principal = Annotated[str, Depends(_principal)]
 Identifier = Annotated[int, Path(ge=1, le=_MAX_ID)]
+Limit = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]
+Before = Annotated[int | None, Query(ge=1, le=_MAX_ID, description="Only those older: a page's next_before.")]
 Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
 Sentence = Annotated[str, Field(max_length=2_000)]
+ScenarioName = Annotated[str, Field(description="1 to 200 printable characters, unique in the profile.")]
+ScenarioInput = Annotated[str, Field(description="What the agent is asked; at most 20,000 characters.")]
+
+
+def _list_or_text(value: object) -> object:
+    if not isinstance(value, list | str):
+        raise ValueError("must be a list of checks, or the same as a JSON string")
+    return value
+
+
+Checks = Annotated[
+    list[SkipValidation[Check]] | str,  # each is validated by the service, which says which one is wrong
+    BeforeValidator(_list_or_text),
+    Field(description="A list of checks, or the same as a JSON string; an empty string is no checks."),
+]
+
+
+class _Numbered(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+def following(found: Sequence[_Numbered], limit: int) -> int | None:
+    """What the next page is asked for with; None after the last one."""
+    return found[-1].id if len(found) == limit else None
 
 
 class Labelled(BaseModel):
@@ -55,18 +90,8 @@ class Labelled(BaseModel):
         return Actor(self.actor or principal, principal)
 
 
-class ApproveBody(Labelled):
-    """Signature fields are for signed approvals, which come later; until then they are not looked at."""
-
-    override_reason: Sentence | None = Field(None, description="Why to approve without a finished evaluation.")
-
-
 class ReasonBody(Labelled):
     reason: Sentence = ""
-
-
-class RevertBody(ReasonBody):
-    force: bool = Field(False, description="Over a person's edit; a reviewer must sign it.")
 
 
 class NewExperiment(Labelled):
@@ -81,11 +106,20 @@ class NewExperiment(Labelled):
 
 class NewScenario(Labelled):
     profile: Name
-    name: str
-    input: str = ""
-    checks: list[Any] | str = Field("", description="A list of checks, or the same as a JSON string.")
+    name: ScenarioName
+    input: ScenarioInput = ""
+    checks: Checks = ""
     holdout: bool = False
     critical: bool = False
+
+
+class ScenarioEdit(Labelled):
+    """What stays out, or is null, stays as it is. A scenario is held out, or not, for good."""
+
+    name: ScenarioName | None = None
+    input: ScenarioInput | None = None
+    checks: Checks | None = None
+    critical: bool | None = None
 
 
 class ProposeBody(BaseModel):

@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
 from ..errors import BadInput, UnknownProfile
 from ..evaluation import jobs, reports
+from ..ratchet import again, approval, experiments, live_window
 from ..ratchet import apply as applying
-from ..ratchet import approval, experiments, live_window
 from ..ratchet.audit import Transition
+from ..ratchet.beginning import revert_purpose
+from ..ratchet.questions import Question
 from ..ratchet.states import State
 from ..ratchet.unified_diff import apply_diff
-from .answers import ERRORS, RatchetRoute
-from .asking import ApproveBody, Identifier, Labelled, NewExperiment, Opened, Principal, ReasonBody, RevertBody
+from ..reviewing.payload import Purpose
+from .answers import ERRORS, RatchetRoute, written
+from .asking import (
+    Before,
+    Identifier,
+    Labelled,
+    Limit,
+    NewExperiment,
+    Opened,
+    Principal,
+    ReasonBody,
+    following,
+)
 from .rows import EvalRunRow, ExperimentRow, ScenarioResultRow
+from .signing import ApproveBody, ForceBody
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["experiments"])
 
@@ -72,20 +86,20 @@ class ExperimentHistory(BaseModel):
     scenario_results: list[ScenarioResultRow]
 
 
-@router.get("/experiments")
+@router.get("/experiments", response_model=ExperimentList)
 def list_experiments(
     context: Opened,
     profile: str | None = None,
     state: State | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
-) -> ExperimentList:
+    limit: Limit = 100,
+    before: Before = None,
+) -> Response:
     """The experiments, newest first."""
     found = experiments.list_experiments(context, profile=profile, state=state, limit=limit, before=before)
     if profile is not None and not found:
         context.home(profile)  # a misspelt name must not look like an empty list
-    following = found[-1].id if len(found) == limit else None
-    return ExperimentList(experiments=[ExperimentRow.of(one) for one in found], next_before=following)
+    rows = [ExperimentRow.of(one) for one in found]
+    return written(ExperimentList(experiments=rows, next_before=following(found, limit)))
 
 
 @router.post("/experiments", status_code=201)
@@ -111,8 +125,17 @@ def _candidate(body: NewExperiment, base: bytes | None) -> bytes:
     if body.content is not None and body.diff is None:
         return body.content.encode("utf-8")
     if body.diff is not None and body.content is None:
-        return apply_diff(base, body.diff.encode("utf-8"))
+        return apply_diff(base, body.diff.encode("utf-8"), body.file)
     raise BadInput("A proposal has either the whole new content or a diff. Send one of the two.")
+
+
+@router.post("/experiments/{experiment_id}/again", status_code=201)
+def propose_again(
+    context: Opened, experiment_id: Identifier, principal: Principal, body: Labelled | None = None
+) -> ExperimentProposed:
+    """Propose the same bytes once more, on today's file; its evaluation is queued."""
+    made = again.propose_again(context, experiment_id, (body or Labelled()).by(principal))
+    return ExperimentProposed(experiment_id=made.id)
 
 
 @router.get("/experiments/{experiment_id}")
@@ -137,9 +160,13 @@ def history(context: Opened, experiment_id: Identifier) -> ExperimentHistory:
 def approve(
     context: Opened, experiment_id: Identifier, principal: Principal, body: ApproveBody | None = None
 ) -> Approved:
-    """Let a measured change go live; in unsigned mode only, until there are reviewer keys."""
+    """Let a measured change go live; a reviewer signs it, where reviewers are set up."""
+    live_window.check_prepared(context, experiment_id)
     asked = body or ApproveBody()
-    approval.approve(context, experiment_id, asked.by(principal), override_reason=asked.override_reason)
+    actor, override = asked.by(principal), asked.override_reason
+    purpose = Purpose.OVERRIDE if (override or "").strip() else Purpose.APPROVE
+    signed = asked.signed(context, Question(purpose, experiment_id, reason=override), actor)
+    approval.approve(context, experiment_id, actor, override_reason=override, signed=signed)
     return Approved()
 
 
@@ -154,9 +181,14 @@ def reject(
 
 
 @router.post("/experiments/{experiment_id}/apply")
-def apply(context: Opened, experiment_id: Identifier, principal: Principal, body: Labelled | None = None) -> Applied:
+def apply(context: Opened, experiment_id: Identifier, principal: Principal, body: ForceBody | None = None) -> Applied:
     """Put an approved change into its file, as one commit; repeated, the same answer."""
-    done = applying.apply(context, experiment_id, (body or Labelled()).by(principal))
+    asked = body or ForceBody()
+    actor, force, signed = asked.by(principal), None, None
+    if asked.force:
+        force = asked.reason or "forced in the dashboard"
+        signed = asked.signed(context, Question(Purpose.FORCE, experiment_id, reason=force), actor)
+    done = applying.apply(context, experiment_id, actor, force=force, signed=signed)
     return Applied(apply_commit_sha=done.apply_commit_sha)
 
 
@@ -168,13 +200,14 @@ def verify(context: Opened, experiment_id: Identifier, principal: Principal, bod
 
 
 @router.post("/experiments/{experiment_id}/revert")
-def revert(
-    context: Opened, experiment_id: Identifier, principal: Principal, body: RevertBody | None = None
-) -> Reverted:
-    """Take a live or verified change back, to the exact bytes from before."""
-    asked = body or RevertBody()
-    reason = asked.reason or "taken back in the dashboard"
-    applying.revert(context, experiment_id, asked.by(principal), reason, force=asked.force)
+def revert(context: Opened, experiment_id: Identifier, principal: Principal, body: ForceBody | None = None) -> Reverted:
+    """Take a live or verified change back, to the exact bytes from before; of a verified one a reviewer signs it."""
+    asked = body or ForceBody()
+    actor, reason, signed = asked.by(principal), asked.reason or "taken back in the dashboard", None
+    purpose = revert_purpose(experiments.get(context, experiment_id), force=asked.force)
+    if purpose:
+        signed = asked.signed(context, Question(purpose, experiment_id, reason=reason), actor)
+    applying.revert(context, experiment_id, actor, reason, force=asked.force, signed=signed)
     return Reverted()
 
 

@@ -8,8 +8,8 @@ from pydantic import BaseModel, Field
 from .. import _db, host
 from ..errors import RatchetError
 from ..installation import overview, package
-from ..ratchet.context import open_context
 from ..settings import PLUGIN
+from . import contexts
 from .answers import ERRORS, RatchetRoute
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["health"])
@@ -50,17 +50,16 @@ def health() -> Health:
         answer.db_path, answer.db_exists = str(path), path.exists()
         answer.approval = host.settings().approval
         if answer.db_exists:
-            answer.daemon = _daemon()
+            answer.approval, answer.daemon = _looked_up()
         answer.ok = True
     except RatchetError as error:
         answer.error = error.message
     return answer
 
 
-def _daemon() -> DaemonHealth:
-    context = open_context()
-    try:
+def _looked_up() -> tuple[str, DaemonHealth]:
+    """The approval mode that counts, and whether a daemon is heard of."""
+    with contexts.lent() as context:
         found = overview.daemon_state(context)
-    finally:
-        context.store.close()
-    return DaemonHealth(alive=found.alive, heartbeat_at=found.heartbeat_at)
+        mode = overview.trust(context).mode
+    return mode, DaemonHealth(alive=found.alive, heartbeat_at=found.heartbeat_at)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel
 
 from ..evaluation import jobs
 from .answers import ERRORS, RatchetRoute
-from .asking import Identifier, Labelled, Opened, Principal
+from .asking import Before, Identifier, Labelled, Limit, Opened, Principal, following
 from .rows import JobRow
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["jobs"])
@@ -18,9 +18,10 @@ JobState = Literal["queued", "running", "finished", "failed", "cancelled"]
 
 
 class JobList(BaseModel):
-    """Newest first."""
+    """A page of jobs, newest first; ``next_before`` asks for the next one."""
 
     jobs: list[JobRow]
+    next_before: int | None
 
 
 class JobCancelled(BaseModel):
@@ -32,11 +33,10 @@ class JobCancelled(BaseModel):
 
 
 @router.get("/jobs")
-def list_jobs(
-    context: Opened, state: JobState | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> JobList:
+def list_jobs(context: Opened, state: JobState | None = None, limit: Limit = 100, before: Before = None) -> JobList:
     """The jobs, newest first."""
-    return JobList(jobs=[JobRow.of(job) for job in jobs.list_jobs(context, state, limit)])
+    found = jobs.list_jobs(context, state, limit, before)
+    return JobList(jobs=[JobRow.of(job) for job in found], next_before=following(found, limit))
 
 
 @router.get("/jobs/{job_id}")

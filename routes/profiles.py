@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from .. import host
 from ..installation import overview
+from ..installation.overview import ProfileOverview
 from ..ratchet import controls
+from ..ratchet.context import Context
+from ..ratchet.questions import Question
+from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute
 from .asking import Labelled, Opened, Principal, ProposeBody
+from .signing import SignedBody
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["profiles"])
 
@@ -62,10 +67,38 @@ class ProposalSkipped(BaseModel):
     reason: str
 
 
+class ProfileStatus(ProfileFigures):
+    """``state`` is paused, backing off, live, approved, proposed or idle: the first that fits."""
+
+    state: str
+    in_flight: int | None = Field(description="The experiment that is approved or live.")
+
+
+class ProfileList(BaseModel):
+    """Every profile of this machine, the default one first."""
+
+    profiles: list[ProfileStatus]
+
+
+@router.get("/profiles")
+def list_profiles(context: Opened) -> ProfileList:
+    """Every profile with its status and figures."""
+    return ProfileList(profiles=[_status(context, found) for found in overview.look(context).profiles])
+
+
 @router.get("/profiles/{profile}")
 def get_profile(context: Opened, profile: str) -> ProfileFigures:
     """One profile with its figures."""
     (found,) = overview.look(context, profile).profiles
+    return _figures(context, found)
+
+
+def _status(context: Context, found: ProfileOverview) -> ProfileStatus:
+    flight = found.in_flight.id if found.in_flight else None
+    return ProfileStatus(**dict(_figures(context, found)), state=found.standing.value, in_flight=flight)
+
+
+def _figures(context: Context, found: ProfileOverview) -> ProfileFigures:
     return ProfileFigures(
         profile=found.profile,
         paused=bool(found.control.paused),
@@ -92,9 +125,12 @@ def pause(context: Opened, profile: str, principal: Principal, body: Labelled | 
 
 
 @router.post("/profiles/{profile}/resume")
-def resume(context: Opened, profile: str, principal: Principal, body: Labelled | None = None) -> ProfilePaused:
-    """Let changes go on."""
-    done = controls.resume(context, profile, (body or Labelled()).by(principal))
+def resume(context: Opened, profile: str, principal: Principal, body: SignedBody | None = None) -> ProfilePaused:
+    """Let changes go on; a reviewer signs it, where reviewers are set up."""
+    asked = body or SignedBody()
+    actor = asked.by(principal)
+    signed = asked.signed(context, Question(Purpose.RESUME, profile=profile), actor)
+    done = controls.resume(context, profile, actor, signed)
     return ProfilePaused(profile=done.profile, paused=bool(done.paused))
 
 

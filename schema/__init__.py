@@ -6,6 +6,7 @@ from .base import metadata
 from .control import events, jobs, leases, profile_controls, write_counter
 from .evaluation import baselines, eval_runs, reports, scenario_results, scenarios
 from .experiments import approvals, blobs, experiments, snapshots, transitions
+from .judging import human_labels, judge_votes
 from .live import (
     calibrations,
     live_plans,
@@ -19,7 +20,7 @@ from .reviewing import challenges, reviewer_changes, signature_attempts, signatu
 from .triggers import TRIGGERS
 from .watching import guarded_files, guarded_profiles, notify_cursors
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; a database at any other revision is upgraded or refused."""
 
 __all__ = [
@@ -36,7 +37,9 @@ __all__ = [
     "file_operations",
     "guarded_files",
     "guarded_profiles",
+    "human_labels",
     "jobs",
+    "judge_votes",
     "leases",
     "live_plans",
     "metadata",

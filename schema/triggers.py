@@ -28,6 +28,8 @@ _APPEND_ONLY = (
     "window_sessions",
     "session_feedback",
     "calibrations",
+    "judge_votes",
+    "human_labels",
     *APPEND_ONLY,
 )
 _KEPT = ("experiments", "eval_runs", "file_operations", "jobs", "scenarios", *KEPT)

@@ -12,7 +12,6 @@ from math import comb, exp, isqrt, lgamma, log, pi, sin, sqrt
 from typing import NamedTuple
 
 from .creep import Anchor
-from .fisher import mid_p
 from .jeffreys import noninferiority
 
 
@@ -56,48 +55,6 @@ class OperatingCharacteristics:
     reverted: float
     verified: float
     inconclusive: float
-
-
-@dataclass(frozen=True)
-class Decision:
-    """The verdict on the sessions so far and the numbers behind it.
-
-    ``sessions`` and ``successes`` count what the verdict rests on: sessions after a decided one change nothing.
-    ``mid_p`` holds one value per look, the first at ``n_min``. ``noninferiority`` is that of the last verification
-    look, None before there was one.
-    """
-
-    verdict: Verdict
-    sessions: int
-    successes: int
-    mid_p: tuple[float, ...]
-    crossed_at: int | None
-    noninferiority: float | None
-
-
-def judge(plan: WindowPlan, c: float, s0: int, outcomes: Sequence[bool], *, anchor: Anchor | None = None) -> Decision:
-    """What the plan says after ``outcomes`` (True = success, oldest first) and ``s0`` baseline successes.
-
-    Taking back compares with the baseline, verification with the ``anchor``, which is the baseline unless given.
-    A boundary crossed once stays crossed, and verified stays verified: a longer list with the same beginning never
-    changes a verdict that was reached. Raises ValueError unless 0 <= s0 <= plan.n0.
-    """
-    reference = anchor or Anchor(s0, plan.n0)
-    successes, looks, probability = 0, [], None
-    for n, outcome in enumerate(outcomes[: plan.n_max], start=1):
-        successes += outcome
-        if n < plan.n_min:
-            continue
-        looks.append(mid_p(s0, plan.n0, successes, n))
-        if looks[-1] <= c:
-            return Decision(Verdict.REVERTED, n, successes, tuple(looks), n, probability)
-        if n in (plan.n, plan.n_max):
-            probability = noninferiority(reference.successes, reference.sessions, successes, n, plan.margin)
-            if probability >= plan.confidence:
-                return Decision(Verdict.VERIFIED, n, successes, tuple(looks), None, probability)
-    seen = min(len(outcomes), plan.n_max)
-    verdict = Verdict.INCONCLUSIVE if seen == plan.n_max else Verdict.UNDECIDED
-    return Decision(verdict, seen, successes, tuple(looks), None, probability)
 
 
 def calibrate(plan: WindowPlan) -> float:

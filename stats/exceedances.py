@@ -12,12 +12,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 from math import comb, isnan
 
 from .calibration import WindowPlan
 from .exceedance_noninferiority import noninferiority
-from .together import JointDecision, MeasureLooks, judge_together, verification_looks
+from .together import MeasureLooks, verification_looks
 
 
 @dataclass(frozen=True)
@@ -104,19 +105,7 @@ def looks(
     return MeasureLooks(measure, len(counted), c, mid_ps, shown)
 
 
-def judge(
-    plan: ExceedancePlan,
-    c: float,
-    baseline: Sequence[float],
-    live: Sequence[float],
-    *,
-    measure: str = "errors",
-    anchor: Sequence[float] | None = None,
-) -> JointDecision:
-    """What the plan says after ``live`` when this measure stands alone. Raises ValueError as ``looks`` does."""
-    return judge_together(plan.window, [looks(plan, c, baseline, live, measure=measure, anchor=anchor)])
-
-
+@lru_cache(maxsize=8192)  # as in ``fisher``
 def mid_p(n0: int, k: int, x: int, n: int) -> float:
     """Mid-p value for "more live sessions lie above the baseline's ``k``-th largest of ``n0`` than without a change".
 

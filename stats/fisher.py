@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from math import comb
 
 
+@lru_cache(maxsize=8192)  # every look of a window is asked for again whenever somebody asks how it stands
 def mid_p(s0: int, n0: int, s: int, n: int) -> float:
     """Mid-p value for "the live success rate is lower than the baseline's".
 

@@ -27,7 +27,7 @@ FLOOR = {
 }
 SERVICES = {"ratchet", "evaluation", "proposal", "ingestion", "promotion", "evolution", "episodes"}
 SERVICES |= {"_metrics", "installation", "notifying", "observation", "watching"}
-FACES = {"plugin_api", "routes", "commands", "daemon", "demo", "dashboard", "__init__"}
+FACES = {"plugin_api", "routes", "serving", "commands", "daemon", "demo", "dashboard", "__init__"}
 LEVELS = {**dict.fromkeys(FLOOR, 1), **dict.fromkeys(SERVICES, 2), **dict.fromkeys(FACES, 3)}
 NOT_OURS = ("tests/", "benchmarks/", "scripts/", "docs/")
 KNOW_THE_HOST = {"host.py", "evaluation/worker.py"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NOT_SHIPPED = ("tests/", "benchmarks/", "scripts/", "docs/", "dashboard/src/", ".")
+NOT_SHIPPED = ("tests/", "benchmarks/", "scripts/", "docs/", "dashboard/src/", "dashboard/server/", ".")
 NOT_SHIPPED_FILES = {"dashboard/build.mjs", "dashboard/package.json", "dashboard/tsconfig.json"}
 SHIPPED_FROM_THE_ROOT = {"plugin.yaml", "py.typed"}
 
@@ -59,20 +59,24 @@ def test_every_pin_is_exact_and_covers_what_the_package_needs() -> None:
     assert check.returncode == 0, check.stdout
 
 
-def test_the_committed_page_was_built_from_the_committed_source() -> None:
-    source, built = ROOT / "dashboard" / "src", ROOT / "dashboard" / "dist"
+@pytest.mark.parametrize(
+    ("folder", "script", "copied"),
+    [("src", "index.js", ["style.css"]), ("server", "server.js", ["server.html", "server.css"])],
+)
+def test_the_committed_page_was_built_from_the_committed_source(folder: str, script: str, copied: list[str]) -> None:
+    source, built = ROOT / "dashboard" / folder, ROOT / "dashboard" / "dist"
     stamp = hashlib.sha256()
     for file in sorted(source.iterdir()):
         stamp.update(f"{file.name}\0".encode() + file.read_bytes())
-    assert (
-        (built / "index.js")
-        .read_text(encoding="utf-8")
-        .startswith(f"// Built from dashboard/src ({stamp.hexdigest()[:16]})")
-    ), "run: cd dashboard && npm install && npm run build"
-    assert (built / "style.css").read_bytes() == (source / "style.css").read_bytes()
+    head = f"// Built from dashboard/{folder} ({stamp.hexdigest()[:16]})"
+    assert (built / script).read_text(encoding="utf-8").startswith(head), (
+        "run: cd dashboard && npm install && npm run build"
+    )
+    for name in copied:
+        assert (built / name).read_bytes() == (source / name).read_bytes()
 
 
 def test_the_page_never_turns_text_into_markup() -> None:
     doors = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function")
-    for file in (ROOT / "dashboard" / "src").iterdir():
+    for file in [*(ROOT / "dashboard" / "src").iterdir(), *(ROOT / "dashboard" / "server").iterdir()]:
         assert not doors.search(file.read_text(encoding="utf-8")), file.name

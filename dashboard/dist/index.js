@@ -1,4 +1,4 @@
-// Built from dashboard/src (277e3e4cb64ea49d): change that, then npm run build.
+// Built from dashboard/src (86c9ca9a68abae00): change that, then npm run build.
 "use strict";
 (() => {
   var __create = Object.create;
@@ -55,6 +55,7 @@
     return await fetchJSON(`/api/plugins/${PLUGIN}${path}`, init);
   }
   var health = () => call("/health");
+  var reviewers = () => call("/reviewers");
   var history = (id) => call(`/experiments/${id}/history`);
   function experiments(profile, state, before) {
     const query = new URLSearchParams({ limit: "100" });
@@ -194,26 +195,50 @@
     }
     return null;
   }
+  function isSigned(verb, experiment, house) {
+    return house.approval !== "unsigned" && (verb === "approve" || verb === "revert" && experiment.state === "verified");
+  }
   function Ask(props) {
     const [words, setWords] = useState2("");
-    const ready = words.trim() !== "" && !props.busy;
+    const [name, setName] = useState2(null);
+    const [passphrase, setPassphrase] = useState2("");
+    const reviewer = name ?? props.signers?.reviewers[0]?.name ?? "";
+    const said = props.needed === null || words.trim() !== "";
+    const ready = said && (props.signers === null || reviewer !== "" && passphrase !== "") && !props.busy;
+    function body() {
+      return {
+        ...props.needed && { [props.needed.field]: words.trim() },
+        ...props.signers && { reviewer, passphrase }
+      };
+    }
     return /* @__PURE__ */ React2.createElement(
       "form",
       {
         className: "ksi-ask",
         onSubmit: (event) => {
           event.preventDefault();
-          if (ready) props.answer(words.trim());
+          if (ready) props.answer(body());
+          setPassphrase("");
         }
       },
-      /* @__PURE__ */ React2.createElement("label", { htmlFor: "ksi-words" }, props.question),
-      /* @__PURE__ */ React2.createElement("input", { id: "ksi-words", autoFocus: true, maxLength: 500, value: words, onChange: (event) => setWords(event.target.value) }),
+      props.needed && /* @__PURE__ */ React2.createElement(React2.Fragment, null, /* @__PURE__ */ React2.createElement("label", { htmlFor: "ksi-words" }, props.needed.question), /* @__PURE__ */ React2.createElement("input", { id: "ksi-words", autoFocus: true, maxLength: 500, value: words, onChange: (event) => setWords(event.target.value) })),
+      props.signers && /* @__PURE__ */ React2.createElement(React2.Fragment, null, /* @__PURE__ */ React2.createElement("label", { htmlFor: "ksi-reviewer" }, "Signed by"), /* @__PURE__ */ React2.createElement("select", { id: "ksi-reviewer", value: reviewer, onChange: (event) => setName(event.target.value) }, props.signers.reviewers.map((one) => /* @__PURE__ */ React2.createElement("option", { key: one.public_key, value: one.name }, visible(one.name)))), /* @__PURE__ */ React2.createElement("label", { htmlFor: "ksi-passphrase" }, "Passphrase"), /* @__PURE__ */ React2.createElement(
+        "input",
+        {
+          id: "ksi-passphrase",
+          type: "password",
+          autoComplete: "off",
+          value: passphrase,
+          onChange: (event) => setPassphrase(event.target.value)
+        }
+      )),
       /* @__PURE__ */ React2.createElement("button", { className: `ksi-go ksi-go-${props.verb}`, type: "submit", disabled: !ready }, LABELS[props.verb]),
       /* @__PURE__ */ React2.createElement("button", { className: "ksi-go", type: "button", onClick: props.cancel }, "Cancel")
     );
   }
   function Decisions({ experiment, house, done }) {
     const [asking, setAsking] = useState2(null);
+    const [signers, setSigners] = useState2(null);
     const [busy, setBusy] = useState2(false);
     const [error, setError] = useState2(null);
     const verbs = VERBS[experiment.state];
@@ -230,21 +255,27 @@
         done();
       }
     }
-    function begin(verb) {
+    async function begin(verb) {
       setError(null);
-      if (wordsNeeded(verb, experiment)) setAsking(verb);
-      else void decide(verb, {});
+      try {
+        const who = isSigned(verb, experiment, house) ? await reviewers() : null;
+        if (who?.trouble) return setError(who.trouble);
+        setSigners(who);
+      } catch (thrown) {
+        return setError(errorText(thrown));
+      }
+      if (wordsNeeded(verb, experiment) || isSigned(verb, experiment, house)) setAsking(verb);
+      else await decide(verb, {});
     }
-    const needed = asking && verbs.includes(asking) ? wordsNeeded(asking, experiment) : null;
-    const unsignable = house.approval !== "unsigned";
-    return /* @__PURE__ */ React2.createElement("section", null, needed && asking ? /* @__PURE__ */ React2.createElement(
+    return /* @__PURE__ */ React2.createElement("section", null, asking && verbs.includes(asking) ? /* @__PURE__ */ React2.createElement(
       Ask,
       {
         key: asking,
-        question: needed.question,
+        needed: wordsNeeded(asking, experiment),
+        signers,
         verb: asking,
         busy,
-        answer: (words) => void decide(asking, { [needed.field]: words }),
+        answer: (body) => void decide(asking, body),
         cancel: () => setAsking(null)
       }
     ) : /* @__PURE__ */ React2.createElement("div", { className: "ksi-actions" }, verbs.map((verb) => /* @__PURE__ */ React2.createElement(
@@ -253,11 +284,11 @@
         key: verb,
         type: "button",
         className: `ksi-go ksi-go-${verb}`,
-        disabled: busy || verb === "approve" && unsignable,
-        onClick: () => begin(verb)
+        disabled: busy,
+        onClick: () => void begin(verb)
       },
       LABELS[verb]
-    ))), verbs.includes("approve") && unsignable && /* @__PURE__ */ React2.createElement("p", { className: "ksi-muted" }, "An approval is signed on a terminal: ", /* @__PURE__ */ React2.createElement("code", null, "hermes ratchet approve ", experiment.id)), /* @__PURE__ */ React2.createElement(Problem, { text: error }));
+    ))), /* @__PURE__ */ React2.createElement(Problem, { text: error }));
   }
   function score(value) {
     return value === null ? "\u2014" : `${Math.round(value * 100)} %`;

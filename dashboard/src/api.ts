@@ -46,6 +46,12 @@ export interface History {
   transitions: Transition[];
 }
 
+export interface Reviewers {
+  approval: string;
+  reviewers: { name: string; public_key: string }[];
+  trouble: string | null;
+}
+
 export type Verb = "approve" | "reject" | "apply" | "revert";
 
 async function call<T>(path: string, init?: RequestInit): Promise<T> {
@@ -53,6 +59,8 @@ async function call<T>(path: string, init?: RequestInit): Promise<T> {
 }
 
 export const health = (): Promise<Health> => call("/health");
+
+export const reviewers = (): Promise<Reviewers> => call("/reviewers");
 
 export const history = (id: number): Promise<History> => call(`/experiments/${id}/history`);
 

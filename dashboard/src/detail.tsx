@@ -1,6 +1,6 @@
 // One experiment: its diff, what was measured, what happened so far, and the decisions its state allows.
 import * as React from "react";
-import { act, errorText, health, history, type Experiment, type Health, type State, type Transition, type Verb } from "./api";
+import { act, errorText, health, history, reviewers, type Experiment, type Health, type Reviewers, type State, type Transition, type Verb } from "./api";
 import { usePolled } from "./hooks";
 import { Ago, Diff, Problem, StateBadge, visible, Warnings } from "./parts";
 
@@ -26,19 +26,64 @@ function wordsNeeded(verb: Verb, experiment: Experiment): { field: string; quest
   return null;
 }
 
-function Ask(props: { question: string; verb: Verb; busy: boolean; answer: (words: string) => void; cancel: () => void }): React.JSX.Element {
+// Whether a reviewer signs it: an approval, and taking back what was verified.
+function isSigned(verb: Verb, experiment: Experiment, house: Health): boolean {
+  return house.approval !== "unsigned" && (verb === "approve" || (verb === "revert" && experiment.state === "verified"));
+}
+
+interface Asking {
+  needed: { field: string; question: string } | null;
+  signers: Reviewers | null;
+  verb: Verb;
+  busy: boolean;
+  answer: (body: Record<string, string>) => void;
+  cancel: () => void;
+}
+
+function Ask(props: Asking): React.JSX.Element {
   const [words, setWords] = useState("");
-  const ready = words.trim() !== "" && !props.busy;
+  const [name, setName] = useState<string | null>(null);
+  const [passphrase, setPassphrase] = useState("");
+  const reviewer = name ?? props.signers?.reviewers[0]?.name ?? "";
+  const said = props.needed === null || words.trim() !== "";
+  const ready = said && (props.signers === null || (reviewer !== "" && passphrase !== "")) && !props.busy;
+  function body(): Record<string, string> {
+    return {
+      ...(props.needed && { [props.needed.field]: words.trim() }),
+      ...(props.signers && { reviewer, passphrase }),
+    };
+  }
   return (
     <form
       className="ksi-ask"
       onSubmit={(event) => {
         event.preventDefault();
-        if (ready) props.answer(words.trim());
+        if (ready) props.answer(body());
+        setPassphrase("");
       }}
     >
-      <label htmlFor="ksi-words">{props.question}</label>
-      <input id="ksi-words" autoFocus maxLength={500} value={words} onChange={(event) => setWords(event.target.value)} />
+      {props.needed && (
+        <>
+          <label htmlFor="ksi-words">{props.needed.question}</label>
+          <input id="ksi-words" autoFocus maxLength={500} value={words} onChange={(event) => setWords(event.target.value)} />
+        </>
+      )}
+      {props.signers && (
+        <>
+          <label htmlFor="ksi-reviewer">Signed by</label>
+          <select id="ksi-reviewer" value={reviewer} onChange={(event) => setName(event.target.value)}>
+            {props.signers.reviewers.map((one) => <option key={one.public_key} value={one.name}>{visible(one.name)}</option>)}
+          </select>
+          <label htmlFor="ksi-passphrase">Passphrase</label>
+          <input
+            id="ksi-passphrase"
+            type="password"
+            autoComplete="off"
+            value={passphrase}
+            onChange={(event) => setPassphrase(event.target.value)}
+          />
+        </>
+      )}
       <button className={`ksi-go ksi-go-${props.verb}`} type="submit" disabled={!ready}>{LABELS[props.verb]}</button>
       <button className="ksi-go" type="button" onClick={props.cancel}>Cancel</button>
     </form>
@@ -47,6 +92,7 @@ function Ask(props: { question: string; verb: Verb; busy: boolean; answer: (word
 
 function Decisions({ experiment, house, done }: { experiment: Experiment; house: Health; done: () => void }): React.JSX.Element | null {
   const [asking, setAsking] = useState<Verb | null>(null);
+  const [signers, setSigners] = useState<Reviewers | null>(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const verbs = VERBS[experiment.state];
@@ -65,23 +111,29 @@ function Decisions({ experiment, house, done }: { experiment: Experiment; house:
     }
   }
 
-  function begin(verb: Verb): void {
+  async function begin(verb: Verb): Promise<void> {
     setError(null);
-    if (wordsNeeded(verb, experiment)) setAsking(verb);
-    else void decide(verb, {});
+    try {
+      const who = isSigned(verb, experiment, house) ? await reviewers() : null;
+      if (who?.trouble) return setError(who.trouble);
+      setSigners(who);
+    } catch (thrown) {
+      return setError(errorText(thrown));
+    }
+    if (wordsNeeded(verb, experiment) || isSigned(verb, experiment, house)) setAsking(verb);
+    else await decide(verb, {});
   }
 
-  const needed = asking && verbs.includes(asking) ? wordsNeeded(asking, experiment) : null;
-  const unsignable = house.approval !== "unsigned";
   return (
     <section>
-      {needed && asking ? (
+      {asking && verbs.includes(asking) ? (
         <Ask
           key={asking}
-          question={needed.question}
+          needed={wordsNeeded(asking, experiment)}
+          signers={signers}
           verb={asking}
           busy={busy}
-          answer={(words) => void decide(asking, { [needed.field]: words })}
+          answer={(body) => void decide(asking, body)}
           cancel={() => setAsking(null)}
         />
       ) : (
@@ -91,16 +143,13 @@ function Decisions({ experiment, house, done }: { experiment: Experiment; house:
               key={verb}
               type="button"
               className={`ksi-go ksi-go-${verb}`}
-              disabled={busy || (verb === "approve" && unsignable)}
-              onClick={() => begin(verb)}
+              disabled={busy}
+              onClick={() => void begin(verb)}
             >
               {LABELS[verb]}
             </button>
           ))}
         </div>
-      )}
-      {verbs.includes("approve") && unsignable && (
-        <p className="ksi-muted">An approval is signed on a terminal: <code>hermes ratchet approve {experiment.id}</code></p>
       )}
       <Problem text={error} />
     </section>

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
+from fastapi.routing import APIRoute
 
 from karpathy_self_improve.installation import overview
+from karpathy_self_improve.plugin_api import router
 from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.context import Context
 
+PREFIX = "/api/plugins/karpathy-self-improve"
 SOUL = "# Soul\n\nYou help. Be brief.\n\n- Say hello.\n"
 BETTER = SOUL.replace("Be brief.", "Be kind.")
 JSON = {"content-type": "application/json"}
@@ -143,13 +148,16 @@ def test_where_approvals_must_be_signed_the_session_token_is_not_enough(
 ) -> None:
     (dashboard / "config.yaml").write_text("plugins: {enabled: [karpathy-self-improve]}\n", encoding="utf-8")
     answer = call("POST", f"/experiments/{proposed}/approve", json={"override_reason": "a typo"})
-    assert (answer.status_code, answer.json()["code"]) == (403, "approval_refused")
+    assert (answer.status_code, answer.json()["code"]) == (403, "no_reviewer")
     assert call("GET", "/health").json()["approval"] == "signed"
 
 
-def test_a_forced_revert_is_403(call: Any, proposed: int) -> None:
+def test_a_forced_revert_is_403(call: Any, proposed: int, watched: None) -> None:
+    call("POST", f"/experiments/{proposed}/approve", json={"override_reason": "a typo"})
+    call("POST", f"/experiments/{proposed}/apply")
     answer = call("POST", f"/experiments/{proposed}/revert", json={"force": True})
-    assert answer.status_code == 403
+    assert (answer.status_code, answer.json()["code"]) == (403, "no_reviewer")
+    assert call("GET", f"/experiments/{proposed}").json()["state"] == "live"
 
 
 @pytest.mark.parametrize(
@@ -190,10 +198,22 @@ def test_without_the_hosts_token_nothing_is_answered(web_server: Any, dashboard:
     assert bare.get("/api/plugins/karpathy-self-improve/experiments").status_code == 401
 
 
+def every_route(router: APIRouter) -> Iterator[APIRoute]:
+    """The HTTP routes of a router and of those in it; FastAPI's newest versions keep these apart."""
+    for route in router.routes:
+        if inner := getattr(route, "original_router", None):
+            yield from every_route(inner)
+        elif isinstance(route, APIRoute):
+            yield route
+
+
 def test_the_document_describes_every_route_and_every_failure(web_server: Any) -> None:
     document = web_server.app.openapi()
     ours = {path: verbs for path, verbs in document["paths"].items() if "/karpathy-self-improve/" in path}
-    assert len(ours) == 19
+    methods = {(route.path, method) for route in every_route(router) for method in route.methods - {"HEAD"}}
+    assert {(f"{PREFIX}{path}", method.lower()) for path, method in methods} == {
+        (path, verb) for path, verbs in ours.items() for verb in verbs
+    }
     for path, verbs in ours.items():
         for verb, described in verbs.items():
             answers = described["responses"]
@@ -202,4 +222,4 @@ def test_the_document_describes_every_route_and_every_failure(web_server: Any) -
             refused = answers["422"]["content"]["application/json"]["schema"]
             assert refused == {"$ref": "#/components/schemas/ErrorBody"}, (path, verb)
             (good,) = (answer for status, answer in answers.items() if status.startswith("2"))
-            assert "$ref" in json.dumps(good["content"]), (path, verb)
+            assert "$ref" in json.dumps(good["content"]) or path.endswith(".csv"), (path, verb)

@@ -193,6 +193,6 @@ def test_an_evaluation_is_queued_followed_and_cancelled(call: Any, proposed: int
     job = call("GET", f"/jobs/{number}").json()
     assert (job["experiment_id"], job["state"], job["done"]) == (proposed, "queued", 0)
     assert "owner" not in job
-    assert call("GET", "/jobs?state=queued").json() == {"jobs": [job]}
+    assert call("GET", "/jobs?state=queued").json() == {"jobs": [job], "next_before": None}
     assert call("POST", f"/jobs/{number}/cancel").json() == {"ok": True, "job_id": number, "state": "cancelled"}
-    assert call("GET", "/jobs?state=queued").json() == {"jobs": []}
+    assert call("GET", "/jobs?state=queued").json() == {"jobs": [], "next_before": None}

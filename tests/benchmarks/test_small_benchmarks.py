@@ -19,7 +19,7 @@ def run(name, *options):
     return done.stdout
 
 
-@pytest.mark.parametrize("name", ["transitions", "startup", "soak"])
+@pytest.mark.parametrize("name", ["transitions", "startup", "soak", "injection", "attacks", "api", "secret_scan"])
 def test_a_program_explains_itself(name):
     assert "usage:" in run(name, "--help")
 
@@ -40,3 +40,17 @@ def test_discovery_stays_light():
     figures = json.loads(run("startup", "--runs", "1").splitlines()[-1])["startup"]
     assert figures.keys() == {"added_ms", "heavy_imports"}
     assert figures["heavy_imports"] == []
+
+
+def test_the_interface_answers_on_a_filled_database(tmp_path):
+    options = ("--experiments", "120", "--results", "1200", "--rounds", "10", "--folder", str(tmp_path))
+    figures = json.loads(run("api", *options).splitlines()[-1])["api"]
+    measured = {"list_p95_ms", "detail_p95_ms", "history_p95_ms", "bare_p95_ms", "events_s"}
+    assert figures.keys() == {*measured, "experiments", "results"}
+    assert (figures["experiments"], figures["results"]) == (120, 1200)
+    assert all(figures[name] > 0 for name in measured)
+
+
+def test_planted_texts_steer_no_verdict():
+    figures = json.loads(run("injection", "--every", "9").splitlines()[-1])["injection"]
+    assert figures == {"judge_transcripts": 20, "judge_flips": 0, "proposer_logs": None, "unflagged": None}

@@ -137,7 +137,7 @@ def test_where_approvals_must_be_signed_nobody_approves(ratchet: Any, home: Path
     ratchet("new", "--replace", "briefly", "very briefly")
     done = ratchet("approve", "1", "--override", "trust me")
     assert done.code == 3
-    assert "hermes ratchet init --approval unsigned" in done.err
+    assert "hermes ratchet reviewer add" in done.err
 
 
 def test_an_agents_tool_shell_cannot_approve(ratchet: Any, proposed: int, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,14 +14,14 @@ from karpathy_self_improve.ratchet import lease
 from karpathy_self_improve.ratchet.context import Context
 
 KEYS = {
-    "init": (("--approval", "unsigned"), {"steps", "approval"}),
+    "init": (("--approval", "unsigned"), {"steps", "approval", "reviewers"}),
     "doctor": ((), {"ok", "findings"}),
-    "install-service": ((), {"path", "changed", "commands"}),
+    "install-service": ((), {"path", "changed", "commands", "pinned"}),
     "uninstall": (("--leave-live",), {"removed", "kept"}),
     "demo": ((), {"ok"}),
     "new": (("--target", "coder", "--replace", "hello", "good day"), {"experiment_id", "state"}),
     "propose": ((), {"skipped", "reason"}),
-    "status": ((), {"approval", "auto_apply", "daemon", "jobs", "profiles", "external_changes"}),
+    "status": ((), {"approval", "reviewers", "auto_apply", "daemon", "jobs", "profiles", "external_changes"}),
     "list": ((), {"experiments", "next_before"}),
     "show": (("1",), {"experiment", "report", "approval", "transitions"}),
     "diff": (("1",), {"experiment_id", "diff"}),
@@ -35,7 +35,18 @@ KEYS = {
     "apply": (("1",), {"ok", "experiment_id", "state", "apply_commit_sha"}),
     "verify": (("1",), {"error", "code"}),
     "revert": (("1",), {"ok", "experiment_id", "state", "revert_commit_sha"}),
+    "decide": (("1", "keep", "--reason", "it reads better"), {"error", "code"}),
+    "reviewer list": ((), {"reviewers", "fingerprint", "pinned", "trouble"}),
+    "reviewer add": (("ana",), {"error", "code"}),
+    "reviewer remove": (("ana",), {"error", "code"}),
+    "reviewer rotate": ((), {"error", "code"}),
+    "reviewer reset": (("ana",), {"error", "code"}),
     "evaluate": (("2", "--queue"), {"job"}),
+    "good": (("20260101_000000_abcdef",), {"error", "code"}),
+    "bad": ((), {"error", "code"}),
+    "metrics": (("default", "--collect"), {"metrics", "baselines"}),
+    "results": (("1",), {"results"}),
+    "label": (("1", "pass"), {"error", "code"}),
     "scenario list": ((), {"scenarios"}),
     "scenario add": (("--name", "n", "--input", "i"), {"scenario_id"}),
     "scenario show": (("1",), {"scenario"}),
@@ -48,6 +59,7 @@ KEYS = {
     "audit verify": ((), {"ok", "checked", "head", "breaks", "witnesses", "contents", "unread"}),
     "jobs": ((), {"jobs"}),
     "daemon": (("--once",), {"ok", "exit_code"}),
+    "serve": (("--host", "192.0.2.1"), {"error", "code"}),
 }
 
 
@@ -72,6 +84,8 @@ def test_one_document_with_stable_keys(
     words, keys = KEYS[name]
     if name == "demo":  # without git it ends before anything is started
         monkeypatch.setenv("PATH", str(tmp_path))
+    if name.startswith("reviewer ") and name != "reviewer list":  # they would ask on the terminal of whoever tests
+        monkeypatch.setenv("HERMES_SESSION_ID", "20261120_102425_8e2e58")
     if name == "uninstall":
         lease.release(context, "a test's daemon")
     if name in ("verify", "revert"):

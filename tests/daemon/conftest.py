@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = "# Soul\n\nAlways end answers with the line: NEXT.\n"
 NEW = OLD + "Never apologise.\n"
-WINDOW = {"n0": 12, "n_min": 4, "n": 8, "n_max": 12, "alpha": 0.05, "margin": 0.25, "confidence": 0.9}
+WINDOW = {"n0": 12, "n_min": 4, "n": 8, "n_max": 12, "margin": 0.25, "confidence": 0.9, "measures": ["success"]}
 PROGRAM = f"""
 import importlib.util, sys
 spec = importlib.util.spec_from_file_location(

@@ -26,6 +26,7 @@ from karpathy_self_improve.errors import BadInput, Conflict, NotEvaluated, Store
 from karpathy_self_improve.evaluation import jobs, reports, results, scenarios, service
 from karpathy_self_improve.evaluation.exposure import Arm
 from karpathy_self_improve.evaluation.jobs import Job
+from karpathy_self_improve.evaluation.judging.grading import grade
 from karpathy_self_improve.evaluation.runner import AgentRun
 from karpathy_self_improve.ratchet import approval, controls, experiments
 from karpathy_self_improve.ratchet.actor import Actor
@@ -89,7 +90,8 @@ class Stage:
             evaluation = results.Evaluation(self.context, job, experiment, *versions, asked, runs)
             for scenario, arm in product(asked, Arm):
                 task = results.Task(scenario, arm, 0)
-                results.store_result(evaluation, task, run(task))
+                ran = run(task)
+                results.store_result(evaluation, task, ran, grade(scenario, ran, None))
             with self.context.store.write() as tx:
                 results.conclude(tx, evaluation)
         return jobs.get_job(self.context, number)
@@ -246,7 +248,7 @@ def test_checks_that_cannot_be_judged_end_in_failure_at_once(stage: Stage) -> No
     number = stage.proposed()
     ended = stage.concluded(number, lambda _: ANSWERED)
     assert (ended.state, ended.attempts) == ("failed", 0)
-    assert "a judge model is not available yet" in str(ended.error)
+    assert "no judge is configured" in str(ended.error)
 
 
 def test_an_arm_without_a_single_result_is_no_measurement(stage: Stage) -> None:

@@ -29,6 +29,7 @@ from karpathy_self_improve.ratchet import apply, approval, context, controls, ex
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
 from karpathy_self_improve.ratchet.faults import Point
+from karpathy_self_improve.reviewing.refusals import NoReviewer
 
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = b"# Soul\n\nBe brief. Be kind.\n"
@@ -100,7 +101,7 @@ def tamper(here: Context, table: str, statement: str) -> None:
 
 def test_nobody_approves_before_an_operator_chose_how(configured: Callable[..., Context]) -> None:
     here = configured()
-    with pytest.raises(ApprovalRefused, match="no reviewer key"):
+    with pytest.raises(NoReviewer, match="reviewer add"):
         approve(here, proposed(here), override_reason="I want to")
 
 
@@ -215,8 +216,9 @@ def test_an_approval_is_void_when_the_operator_changed_how_to_approve(configured
     here = configured(approval="unsigned")
     number = proposed(here)
     approve(here, number, override_reason="x")
-    with pytest.raises(ApprovalVoid, match="not what would be applied"):
+    with pytest.raises(ApprovalVoid, match="not how approvals are given"):
         applied(configured(approval="signed"), number)
+    assert experiments.get(here, number).state == "rejected"
 
 
 def test_an_approval_expires(here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -225,6 +227,12 @@ def test_an_approval_expires(here: Context, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(days=7, seconds=1))
     with pytest.raises(ApprovalVoid, match="expired"):
         applied(here, number)
+    assert "expired" in str(experiments.get(here, number).rejection_reason)
+
+
+def test_an_approval_holds_for_six_days(here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    number, now = proposed(here), clock.now
+    approve(here, number, override_reason="x")
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(days=6))
     assert applied(here, number) == "live"
 
@@ -254,6 +262,9 @@ def test_what_was_changed_behind_an_approval_makes_it_void(here: Context, table:
     tamper(here, table, statement)
     with pytest.raises(ApprovalVoid):
         applied(here, number)
+    rejected = experiments.get(here, number)
+    assert (rejected.state, rejected.rejected_by) == ("rejected", "somebody")
+    assert "void" in str(rejected.rejection_reason)
     assert (here.home("default") / "SOUL.md").read_bytes() == OLD
 
 
@@ -264,7 +275,7 @@ def test_an_approved_state_without_an_approval_is_void(here: Context) -> None:
         raw.execute("DROP TRIGGER tr_approvals_no_delete")
         raw.execute("DELETE FROM approvals")
     raw.close()
-    with pytest.raises(ApprovalVoid, match="No approval"):
+    with pytest.raises(ApprovalVoid, match="no approval"):
         applied(here, number)
 
 

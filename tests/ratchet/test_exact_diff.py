@@ -40,20 +40,20 @@ def test_what_git_writes_is_applied_to_the_byte(tmp_path, old, new, context):
     (tmp_path / "b").write_bytes(new)
     words = ["git", "diff", "--no-index", "--text", f"-U{context}", "a", "b"]
     diff = subprocess.run(words, cwd=tmp_path, capture_output=True).stdout
-    assert apply_diff(old, diff) == new
+    assert apply_diff(old, diff, "b") == new
 
 
 def test_a_new_file_is_made_from_no_file():
-    assert apply_diff(None, b"--- /dev/null\n+++ b/x.md\n@@ -0,0 +1,2 @@\n+one\n+two\n") == b"one\ntwo\n"
+    assert apply_diff(None, b"--- /dev/null\n+++ b/x.md\n@@ -0,0 +1,2 @@\n+one\n+two\n", "x.md") == b"one\ntwo\n"
 
 
 def test_text_after_the_hunk_is_not_part_of_it():
     mail = HEADER + b"@@ -1,2 +1,2 @@\n-one\n+1\n two\n-- \n2.39.5\n\n"
-    assert apply_diff(BASE, mail) == BASE.replace(b"one", b"1")
+    assert apply_diff(BASE, mail, "SOUL.md") == BASE.replace(b"one", b"1")
 
 
 def test_an_empty_context_line_may_have_lost_its_space():
-    assert apply_diff(b"one\n\ntwo\n", HEADER + b"@@ -1,3 +1,3 @@\n one\n\n-two\n+2\n") == b"one\n\n2\n"
+    assert apply_diff(b"one\n\ntwo\n", HEADER + b"@@ -1,3 +1,3 @@\n one\n\n-two\n+2\n", "SOUL.md") == b"one\n\n2\n"
 
 
 REFUSED = {
@@ -75,12 +75,25 @@ REFUSED = {
 @pytest.mark.parametrize(("hunk", "words"), REFUSED.values(), ids=REFUSED)
 def test_what_does_not_fit_exactly_is_refused(hunk, words):
     with pytest.raises(ChangeRefused, match=words):
-        apply_diff(BASE, HEADER + hunk)
+        apply_diff(BASE, HEADER + hunk, "SOUL.md")
+
+
+@pytest.mark.parametrize(
+    "named", ["b/SOUL.md", "SOUL.md", "b/home/.hermes/SOUL.md", "SOUL.md\t2026-11-20", '"b/SOUL.md"']
+)
+def test_a_diff_may_name_the_file_from_anywhere(named):
+    assert apply_diff(BASE, f"--- x\n+++ {named}\n@@ -1 +1 @@\n-one\n+1\n".encode(), "SOUL.md").startswith(b"1\n")
+
+
+@pytest.mark.parametrize("named", ["b/AGENTS.md", "b/NOT-SOUL.md", "b/SOUL.md/x"])
+def test_a_diff_of_another_file_is_refused(named):
+    with pytest.raises(ChangeRefused, match=r"not of SOUL\.md"):
+        apply_diff(BASE, f"--- x\n+++ {named}\n@@ -1 +1 @@\n-one\n+1\n".encode(), "SOUL.md")
 
 
 def test_a_line_is_not_appended_to_one_without_a_newline():
     with pytest.raises(ChangeRefused, match="joins"):
-        apply_diff(b"one", HEADER + b"@@ -1,0 +2 @@\n+two\n")
+        apply_diff(b"one", HEADER + b"@@ -1,0 +2 @@\n+two\n", "SOUL.md")
 
 
 def test_lines_are_those_of_git():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import subprocess
 import sys
+from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +13,10 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate, judge, operating_characteristics
+from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate, operating_characteristics
 from karpathy_self_improve.stats.creep import WINDOWS_PER_ANCHOR, Anchor, MarginBudget, is_better
 from karpathy_self_improve.stats.jeffreys import noninferiority
+from karpathy_self_improve.stats.together import JointDecision, judge_together, success_looks
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 PLAN = WindowPlan(n0=20, n_min=5, n=10, n_max=20, alpha=0.025, margin=0.15, confidence=0.95)
@@ -28,11 +30,18 @@ def creep(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return importlib.import_module("_creep")
 
 
+def judge(
+    plan: WindowPlan, c: float, s0: int, outcomes: Sequence[bool], *, anchor: Anchor | None = None
+) -> JointDecision:
+    """The verdict where success alone is tested."""
+    return judge_together(plan, [success_looks(plan, c, s0, outcomes, anchor=anchor)])
+
+
 def test_verification_is_judged_against_the_anchor() -> None:
     window, sunken = [True] * 7 + [False] * 3, 12
-    own, anchored = judge(PLAN, C, sunken, window), judge(PLAN, C, sunken, window, anchor=Anchor(57, 60))
-    assert own.noninferiority == noninferiority(12, 20, 7, 10, PLAN.margin)
-    assert anchored.noninferiority == noninferiority(57, 60, 7, 10, PLAN.margin)
+    own, anchored = (success_looks(PLAN, C, sunken, window, anchor=one) for one in (None, Anchor(57, 60)))
+    assert own.noninferiority == ((10, noninferiority(12, 20, 7, 10, PLAN.margin)),)
+    assert anchored.noninferiority == ((10, noninferiority(57, 60, 7, 10, PLAN.margin)),)
 
 
 def test_a_chain_that_sank_already_is_no_longer_verified() -> None:
@@ -43,8 +52,8 @@ def test_a_chain_that_sank_already_is_no_longer_verified() -> None:
 
 def test_taking_back_still_compares_with_the_baseline() -> None:
     window = [False] * 5
-    assert judge(PLAN, C, 18, window, anchor=Anchor(1, 60)).crossed_at == 5
-    assert judge(PLAN, C, 2, window, anchor=Anchor(60, 60)).crossed_at is None
+    assert judge(PLAN, C, 18, window, anchor=Anchor(1, 60)).crossed == ("success",)
+    assert judge(PLAN, C, 2, window, anchor=Anchor(60, 60)).crossed == ()
 
 
 def test_the_baseline_is_its_own_anchor_unless_one_is_given() -> None:

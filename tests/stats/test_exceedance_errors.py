@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import permutations
+from typing import Any
 
 import numpy as np
 import pytest
 
 from karpathy_self_improve.stats import polya_urn
 from karpathy_self_improve.stats.calibration import Verdict, WindowPlan
-from karpathy_self_improve.stats.exceedances import ExceedancePlan, judge, level_rank, mid_p
+from karpathy_self_improve.stats.exceedances import ExceedancePlan, level_rank, looks, mid_p
 from karpathy_self_improve.stats.polya_urn import calibrate, false_revert_rate, operating_characteristics
+from karpathy_self_improve.stats.together import JointDecision, judge_together
 
 TINY = ExceedancePlan(WindowPlan(n0=4, n_min=2, n=3, n_max=4, alpha=0.2, margin=0.3, confidence=0.6), 2, seed=1)
 Draw = Callable[[np.random.Generator, int], np.ndarray]
@@ -21,6 +23,14 @@ UNCHANGED: dict[str, Draw] = {
     "always the same": lambda rng, n: np.zeros(n),
     "skewed": lambda rng, n: rng.lognormal(0.0, 1.5, n),
 }
+
+
+def judge(
+    plan: ExceedancePlan, c: float, baseline: Sequence[float], live: Sequence[float], **options: Any
+) -> JointDecision:
+    """The verdict where this measure stands alone."""
+    measured = looks(plan, c, baseline, live, **{"measure": "errors", **options})
+    return judge_together(plan.window, [measured])
 
 
 def plan(n0: int, n: int, n_max: int, k: int | None = None) -> ExceedancePlan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,13 +13,22 @@ from hypothesis import strategies as st
 from scipy.stats import nhypergeom
 
 from karpathy_self_improve.stats.calibration import Verdict, WindowPlan
-from karpathy_self_improve.stats.exceedances import ExceedancePlan, above, judge, level, level_rank, looks, mid_p
+from karpathy_self_improve.stats.exceedances import ExceedancePlan, above, level, level_rank, looks, mid_p
 from karpathy_self_improve.stats.polya_urn import calibrate
+from karpathy_self_improve.stats.together import JointDecision, judge_together
 
 WINDOW = WindowPlan(n0=20, n_min=5, n=10, n_max=20, alpha=0.0125, margin=0.15, confidence=0.95)
 PLAN = ExceedancePlan(WINDOW, level_rank(20), seed=7)
 C = calibrate(PLAN)
 BASELINE = [float(value) for value in range(20)]  # the level is 18, the second largest
+
+
+def judge(
+    plan: ExceedancePlan, c: float, baseline: Sequence[float], live: Sequence[float], **options: Any
+) -> JointDecision:
+    """The verdict where this measure stands alone."""
+    measured = looks(plan, c, baseline, live, **{"measure": "errors", **options})
+    return judge_together(plan.window, [measured])
 
 
 def test_the_level_is_the_kth_largest_of_the_baseline() -> None:

@@ -9,8 +9,10 @@ import pytest
 from scipy.stats import hypergeom
 
 from karpathy_self_improve.stats import calibration
-from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate, judge, operating_characteristics
+from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate, operating_characteristics
+from karpathy_self_improve.stats.fisher import mid_p
 from karpathy_self_improve.stats.jeffreys import noninferiority
+from karpathy_self_improve.stats.together import judge_together, success_looks
 
 RATES = [0.02, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.93, 0.96, 0.98, 0.99]
 TINY = WindowPlan(n0=6, n_min=2, n=4, n_max=7, alpha=0.1, margin=0.3, confidence=0.7)
@@ -26,7 +28,8 @@ def by_enumeration(a_plan: WindowPlan, c: float, p0: float, p1: float) -> dict[V
     for baseline in product([True, False], repeat=a_plan.n0):
         for window in product([True, False], repeat=a_plan.n_max):
             weight = np.prod([p0 if won else 1 - p0 for won in baseline] + [p1 if won else 1 - p1 for won in window])
-            ends[judge(a_plan, c, sum(baseline), window).verdict] += float(weight)
+            looks = success_looks(a_plan, c, sum(baseline), window)
+            ends[judge_together(a_plan, [looks]).verdict] += float(weight)
     return ends
 
 
@@ -66,7 +69,7 @@ def test_no_larger_boundary_would_keep_alpha() -> None:
         for n in range(5, 21)
         for total in range(20 + n + 1)
         for s in range(max(0, total - 20), min(n, total) + 1)
-        if (value := calibration.mid_p(total - s, 20, s, n)) > c
+        if (value := mid_p(total - s, 20, s, n)) > c
     )
     assert calibration.false_revert_rate(a_plan, next_attained) > a_plan.alpha
 
@@ -79,7 +82,8 @@ def test_a_plan_too_small_for_its_alpha_never_reverts() -> None:
     hopeless = WindowPlan(n0=2, n_min=1, n=1, n_max=1, alpha=0.01, margin=0.15, confidence=0.95)
     c = calibrate(hopeless)
     assert c == 0.0
-    assert judge(hopeless, c, 2, [False]).verdict is Verdict.INCONCLUSIVE
+    decision = judge_together(hopeless, [success_looks(hopeless, c, 2, [False])])
+    assert decision.verdict is Verdict.INCONCLUSIVE
 
 
 @pytest.mark.parametrize(("p0", "p1"), [(0.8, 0.8), (0.9, 0.3), (0.4, 0.9), (1.0, 0.0)])

@@ -47,6 +47,7 @@ NEEDED = {
     "file_operations": {"finished_at": None},
     "scenarios": {"deleted_at": None},
     "reviewer_changes": {"kind": "add"},
+    "judge_votes": {"no_verdict_reason": None, "result_id": None},
 }
 """What CHECKs between columns ask of a row, and what makes partial indexes apply."""
 

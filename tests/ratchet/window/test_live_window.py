@@ -4,121 +4,28 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hermes_state import SessionDB
 
-from karpathy_self_improve import clock
 from karpathy_self_improve.errors import IllegalTransition, NoEvidence, SettingsInvalid
 from karpathy_self_improve.ratchet import apply, approval, events, experiments, live_window
 from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.context import Context, open_context
 from karpathy_self_improve.stats.calibration import Verdict
+from karpathy_self_improve.stats.creep import Anchor
 
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = "# Soul\n\nAlways end answers with the line: NEXT.\n"
 NEW = OLD.replace("Always", "Almost always")
 SKILL = "---\nname: greet\ndescription: How to greet.\n---\n\nSay {word} and smile.\n"
-SMALL = {"n0": 12, "n_min": 4, "n": 8, "n_max": 12, "alpha": 0.05, "margin": 0.25, "confidence": 0.9}
 SIGNAL = [{"type": "must_contain", "value": "NEXT"}]
-
-
-class Stage:
-    """A profile with the host's own store of sessions, and a clock of talk: before the change, and after."""
-
-    def __init__(self, home: Path) -> None:
-        self.home = home
-        (home / "SOUL.md").write_text(OLD)
-        self.db = SessionDB(db_path=home / "state.db")
-        self.talks = 0
-        self.contexts: list[Context] = []
-        self.settings()
-
-    @property
-    def context(self) -> Context:
-        return self.contexts[-1]
-
-    def settings(self, signal: list[dict[str, Any]] | None = None, **window: object) -> None:
-        """The operator's settings from now on, for every process that starts now."""
-        ours = {"approval": "unsigned", "success_checks": SIGNAL if signal is None else signal}
-        document = {"plugins": {"entries": {"karpathy-self-improve": {**ours, "window": {**SMALL, **window}}}}}
-        (self.home / "config.yaml").write_text(json.dumps(document))
-        self.contexts.append(open_context())
-
-    def talk(
-        self,
-        count: int,
-        soul: str,
-        answer: str | None = "NEXT",
-        *,
-        over: bool = True,
-        reads: str | None = None,
-        **fields: Any,
-    ) -> list[str]:
-        """``count`` sessions that met ``soul``; ``answer`` None: the host never said that the answer was complete."""
-        names = [f"s{self.talks + n}" for n in range(count)]
-        self.talks += count
-        for name in names:
-            start = {"source": "cli", "system_prompt": f"{soul.strip()}\n\nYou run on a computer.", **fields}
-            self.db.create_session(name, start.pop("source"), model="m", **start)
-            self.db.append_message(name, "user", "hello")
-            if reads:
-                self._read(name, reads)
-            self.db.append_message(name, "assistant", answer or "NE", finish_reason="stop" if answer else None)
-            if over:
-                self.db.end_session(name, "cli_close")
-        return names
-
-    def _read(self, name: str, text: str) -> None:
-        calls = [{"id": "c", "type": "function", "function": {"name": "skill_view", "arguments": "{}"}}]
-        self.db.append_message(name, "assistant", "", tool_calls=calls, finish_reason="tool_calls")
-        result = json.dumps({"success": True, "content": text, "skill_dir": "/skills/greet"})
-        self.db.append_message(name, "tool", result, tool_name="skill_view", tool_call_id="c")
-
-    def proposed(self, relpath: str = "SOUL.md", new: str = NEW) -> int:
-        return experiments.propose(self.context, "default", relpath, new.encode(), "why", SOMEBODY).id
-
-    def approved(self, relpath: str = "SOUL.md", new: str = NEW) -> int:
-        number = self.proposed(relpath, new)
-        approval.approve(self.context, number, SOMEBODY, override_reason="a test")
-        return number
-
-    def live(self, relpath: str = "SOUL.md", new: str = NEW) -> int:
-        number = self.approved(relpath, new)
-        apply.apply(self.context, number, SOMEBODY, unwatched=True)
-        return number
-
-    def observe(self, number: int) -> live_window.WindowStatus:
-        return live_window.observe(self.context, number)
-
-    def reasons(self, number: int) -> dict[str, str]:
-        return {m.session_id: m.reason for m in self.observe(number).members if not m.counted}
-
-    def age(self, number: int, days: float) -> None:
-        """As if the change had gone live that long ago."""
-        moment = clock.stamp(clock.now() - timedelta(days=days))
-        with self.context.store.write() as tx:
-            tx.exec_driver_sql("UPDATE experiments SET applied_at = ? WHERE id = ?", (moment, number))
-
-
-@pytest.fixture
-def stage(home: Path) -> Iterator[Stage]:
-    made = Stage(home)
-    yield made
-    made.db.close()
-    for one in made.contexts:
-        one.store.close()
 
 
 # --- who counts
 
 
-def test_each_session_counts_once_however_often_and_from_how_many_sides_one_looks(stage: Stage) -> None:
+def test_each_session_counts_once_however_often_and_from_how_many_sides_one_looks(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     names = stage.talk(5, NEW)
@@ -136,9 +43,7 @@ def test_each_session_counts_once_however_often_and_from_how_many_sides_one_look
     assert found.verdict is Verdict.UNDECIDED
 
 
-def test_two_processes_that_read_the_same_sessions_keep_them_once(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_processes_that_read_the_same_sessions_keep_them_once(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one reads before the first one has written, and writes after it."""
     number, read = stage.live(), live_window.window_sessions.read
     names = stage.talk(2, NEW)
@@ -154,7 +59,7 @@ def test_two_processes_that_read_the_same_sessions_keep_them_once(
 
 
 def test_a_window_that_ends_while_its_sessions_are_read_takes_none_of_them(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch
+    stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number, read = stage.live(), live_window.window_sessions.read
     stage.talk(2, NEW)
@@ -168,7 +73,7 @@ def test_a_window_that_ends_while_its_sessions_are_read_takes_none_of_them(
     assert stage.observe(number).members == ()
 
 
-def test_sessions_from_before_the_change_are_no_members_of_its_window(stage: Stage) -> None:
+def test_sessions_from_before_the_change_are_no_members_of_its_window(stage: Any) -> None:
     number = stage.approved()
     # As if a copy of the file had been tried out elsewhere.
     stage.talk(2, NEW)
@@ -176,7 +81,7 @@ def test_sessions_from_before_the_change_are_no_members_of_its_window(stage: Sta
     assert stage.observe(number).members == ()
 
 
-def test_a_session_that_never_met_the_change_is_no_part_of_its_window(stage: Stage) -> None:
+def test_a_session_that_never_met_the_change_is_no_part_of_its_window(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     stage.talk(8, OLD)  # a process that was started before and serves what it read then
@@ -187,7 +92,7 @@ def test_a_session_that_never_met_the_change_is_no_part_of_its_window(stage: Sta
     assert [m.arm for m in found.members] == ["baseline"] * 8 + ["candidate"] * 8
 
 
-def test_evaluations_cron_jobs_subagents_and_branches_are_not_eligible_and_say_why(stage: Stage) -> None:
+def test_evaluations_cron_jobs_subagents_and_branches_are_not_eligible_and_say_why(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     excluded = {
@@ -201,14 +106,14 @@ def test_evaluations_cron_jobs_subagents_and_branches_are_not_eligible_and_say_w
     assert stage.observe(number).verdict is Verdict.VERIFIED
 
 
-def test_a_prompt_that_proves_neither_version_is_left_out(stage: Stage) -> None:
+def test_a_prompt_that_proves_neither_version_is_left_out(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     (name,) = stage.talk(1, NEW.replace("NEXT", "a person's own edit"))
     assert stage.reasons(number) == {name: "cannot be shown to have met the change"}
 
 
-def test_a_session_is_taken_in_when_it_is_over(stage: Stage) -> None:
+def test_a_session_is_taken_in_when_it_is_over(stage: Any) -> None:
     number = stage.live()
     (name,) = stage.talk(1, NEW, over=False)
     assert stage.observe(number).members == ()
@@ -216,7 +121,7 @@ def test_a_session_is_taken_in_when_it_is_over(stage: Stage) -> None:
     assert [m.session_id for m in stage.observe(number).members] == [name]
 
 
-def test_an_unknown_outcome_is_left_out_and_not_guessed(stage: Stage) -> None:
+def test_an_unknown_outcome_is_left_out_and_not_guessed(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     (name,) = stage.talk(1, NEW, answer=None)
@@ -225,7 +130,7 @@ def test_an_unknown_outcome_is_left_out_and_not_guessed(stage: Stage) -> None:
     assert stage.observe(number).verdict is Verdict.VERIFIED  # one of nine is less than a fifth
 
 
-def test_too_many_left_out_means_inconclusive_and_never_verified(stage: Stage) -> None:
+def test_too_many_left_out_means_inconclusive_and_never_verified(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     stage.talk(3, NEW, answer=None)
@@ -236,14 +141,14 @@ def test_too_many_left_out_means_inconclusive_and_never_verified(stage: Stage) -
         live_window.verify(stage.context, number, SOMEBODY)
 
 
-def test_a_change_of_a_skills_body_is_about_the_sessions_that_read_it(stage: Stage) -> None:
+def test_a_change_of_a_skills_body_is_about_the_sessions_that_read_it(stage: Any) -> None:
     old, new = SKILL.format(word="hello"), SKILL.format(word="good day")
     skill = stage.home / "skills/greet/SKILL.md"
     skill.parent.mkdir(parents=True)
     skill.write_text(old)
     stage.talk(12, OLD, reads=old)
     number = stage.live("skills/greet/SKILL.md", new)
-    assert stage.observe(number).plan.baseline_successes == 12
+    assert stage.observe(number).plan.success_anchor.successes == 12
     names = stage.talk(9, OLD)
     stage.talk(8, OLD, reads=new)
     assert stage.reasons(number) == dict.fromkeys(names, "not eligible: never met the file")
@@ -251,16 +156,16 @@ def test_a_change_of_a_skills_body_is_about_the_sessions_that_read_it(stage: Sta
     assert (found.counted, found.verdict) == (8, Verdict.VERIFIED)
 
 
-def test_a_first_soul_is_compared_with_the_hosts_own_identity(stage: Stage) -> None:
+def test_a_first_soul_is_compared_with_the_hosts_own_identity(stage: Any) -> None:
     from agent.prompt_builder import DEFAULT_AGENT_IDENTITY
 
     (stage.home / "SOUL.md").unlink()
     stage.talk(12, DEFAULT_AGENT_IDENTITY)
     number = stage.live(new="Be kind.\n")
-    assert len(stage.observe(number).plan.baseline_sessions) == 12
+    assert len(stage.observe(number).plan.baseline) == 12
 
 
-def test_errors_are_counted_in_every_session_that_met_the_change(stage: Stage) -> None:
+def test_errors_are_counted_in_every_session_that_met_the_change(stage: Any) -> None:
     stage.settings(signal=[])
     number = stage.live()
     for soul in (NEW, NEW, OLD):
@@ -277,7 +182,7 @@ def test_errors_are_counted_in_every_session_that_met_the_change(stage: Stage) -
 # --- the three verdicts
 
 
-def test_enough_good_sessions_verify(stage: Stage) -> None:
+def test_enough_good_sessions_verify(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     stage.talk(7, NEW)
@@ -294,7 +199,7 @@ def test_enough_good_sessions_verify(stage: Stage) -> None:
     assert live_window.verify(stage.context, number, SOMEBODY).state == "verified"
 
 
-def test_a_fall_is_seen_at_the_first_look_that_shows_it_and_stands(stage: Stage) -> None:
+def test_a_fall_is_seen_at_the_first_look_that_shows_it_and_stands(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     stage.talk(3, NEW, answer="nothing")
@@ -315,7 +220,7 @@ def test_a_fall_is_seen_at_the_first_look_that_shows_it_and_stands(stage: Stage)
         live_window.verify(stage.context, number, SOMEBODY)
 
 
-def test_a_window_that_shows_nothing_ends_inconclusive_and_stays_so(stage: Stage) -> None:
+def test_a_window_that_shows_nothing_ends_inconclusive_and_stays_so(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     for _ in range(3):  # too few failures for an alarm and too many for trust
@@ -329,7 +234,7 @@ def test_a_window_that_shows_nothing_ends_inconclusive_and_stays_so(stage: Stage
     assert experiments.get(stage.context, number).state == "live"
 
 
-def test_a_window_ends_after_its_days(stage: Stage) -> None:
+def test_a_window_ends_after_its_days(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     stage.talk(2, NEW)
@@ -341,7 +246,7 @@ def test_a_window_ends_after_its_days(stage: Stage) -> None:
     assert (found.verdict, found.reason) == (Verdict.INCONCLUSIVE, "undecided after 14 days")
 
 
-def test_without_a_signal_of_success_nothing_is_ever_verified(stage: Stage) -> None:
+def test_without_a_signal_of_success_nothing_is_ever_verified(stage: Any) -> None:
     stage.settings(signal=[])
     stage.talk(12, OLD)
     number = stage.live()
@@ -358,7 +263,7 @@ def test_without_a_signal_of_success_nothing_is_ever_verified(stage: Stage) -> N
         live_window.verify(stage.context, number, SOMEBODY)
 
 
-def test_without_a_baseline_nothing_is_ever_verified(stage: Stage) -> None:
+def test_without_a_baseline_nothing_is_ever_verified(stage: Any) -> None:
     stage.talk(3, OLD)
     stage.talk(9, OLD, source="cron")
     number = stage.live()
@@ -371,11 +276,11 @@ def test_without_a_baseline_nothing_is_ever_verified(stage: Stage) -> None:
 # --- the plan
 
 
-def test_the_plan_is_fixed_at_approval_whatever_is_configured_later(stage: Stage) -> None:
+def test_the_plan_is_fixed_at_approval_whatever_is_configured_later(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     plan = stage.observe(number).plan
-    assert (len(plan.baseline_sessions), plan.baseline_successes, plan.n, plan.max_days) == (12, 12, 8, 14.0)
+    assert (plan.success_anchor, plan.n, plan.max_days) == (Anchor(12, 12), 8, 14.0)
     stage.settings(signal=[{"type": "must_contain", "value": "something else"}], n=4, n_min=1, max_days=0.001)
     stage.talk(8, NEW)
     stage.talk(20, OLD, answer="no")
@@ -391,7 +296,7 @@ def test_the_plan_is_fixed_at_approval_whatever_is_configured_later(stage: Stage
     assert json.loads(stored[1])["success_checks"] == json.dumps(SIGNAL)
 
 
-def test_the_baseline_is_the_newest_sessions_on_the_base_version(stage: Stage) -> None:
+def test_the_baseline_is_the_newest_sessions_on_the_base_version(stage: Any) -> None:
     stage.talk(3, OLD, answer="old failures")
     names = stage.talk(6, OLD)
     stage.talk(1, NEW)  # as if a copy of the file had been tried out
@@ -399,10 +304,11 @@ def test_the_baseline_is_the_newest_sessions_on_the_base_version(stage: Stage) -
     stage.talk(1, OLD, source="cron")
     names += stage.talk(6, OLD)
     plan = stage.observe(stage.live()).plan
-    assert (plan.baseline_sessions, plan.baseline_successes) == (tuple(names), 12)
+    assert [one.session_id for one in plan.baseline] == names
+    assert all(one.success for one in plan.baseline)
 
 
-def test_sizes_that_make_no_window_are_refused_at_approval(stage: Stage) -> None:
+def test_sizes_that_make_no_window_are_refused_at_approval(stage: Any) -> None:
     stage.talk(12, OLD)
     stage.settings(n=20)
     number = stage.proposed()
@@ -414,7 +320,7 @@ def test_sizes_that_make_no_window_are_refused_at_approval(stage: Stage) -> None
 # --- windows that are not open
 
 
-def test_nothing_is_taken_in_before_the_change_is_live(stage: Stage) -> None:
+def test_nothing_is_taken_in_before_the_change_is_live(stage: Any) -> None:
     number = stage.proposed()
     with pytest.raises(NoEvidence, match="not approved yet"):
         live_window.verify(stage.context, number, SOMEBODY)
@@ -428,7 +334,7 @@ def test_nothing_is_taken_in_before_the_change_is_live(stage: Stage) -> None:
     assert found.reason == "the window is not open: the experiment is approved"
 
 
-def test_a_change_taken_back_by_a_person_gets_no_verdict_afterwards(stage: Stage) -> None:
+def test_a_change_taken_back_by_a_person_gets_no_verdict_afterwards(stage: Any) -> None:
     stage.talk(12, OLD)
     number = stage.live()
     stage.talk(8, NEW)

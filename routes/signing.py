@@ -1,0 +1,61 @@
+"""How a reviewer's signature reaches a route: made in the browser, or here, with the key file and its passphrase."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, SecretStr
+
+from ..ratchet import consent, signers
+from ..ratchet.actor import Actor
+from ..ratchet.context import Context
+from ..ratchet.questions import Question
+from ..reviewing.challenges import Signed
+from ..reviewing.payload import MAX_BYTES
+from .asking import Labelled, Name, Sentence
+
+
+class SignedBody(Labelled):
+    """Either ``payload`` and ``signature``, or ``reviewer`` and ``passphrase``; neither where none is needed."""
+
+    payload: Annotated[str, Field(max_length=MAX_BYTES)] | None = Field(
+        None, description="What POST /reviewers/challenge gave, unchanged."
+    )
+    signature: Annotated[str, Field(max_length=128)] | None = Field(
+        None, description="The Ed25519 signature of its message, 128 hex digits."
+    )
+    reviewer: Name | None = Field(None, description="Whose key file on this machine signs instead.")
+    passphrase: Annotated[SecretStr, Field(max_length=1_000)] | None = Field(
+        None, description="What opens that key file; used for this one signature and kept nowhere."
+    )
+
+    def signed(self, context: Context, question: Question, actor: Actor) -> Signed | None:
+        """The signature that came, or that the passphrase makes; None when nothing of both was sent."""
+        if self.payload is not None or self.signature is not None:
+            return consent.received(context, actor, question.purpose, self.payload or "", self.signature or "")
+        if self.passphrase is None:
+            return None
+        return signers.sign_here(context, question, self.reviewer, self.passphrase.get_secret_value(), actor)
+
+
+class ApproveBody(SignedBody):
+    override_reason: Sentence | None = Field(None, description="Why to approve without a finished evaluation.")
+
+
+class ForceBody(SignedBody):
+    """A force is signed for exactly this reason."""
+
+    reason: Sentence = ""
+    force: bool = Field(False, description="Over a person's edit; a reviewer must sign it.")
+
+
+class UnlockBody(SignedBody):
+    profile: Name
+
+
+class SignatureAsked(BaseModel):
+    """``prefix`` and then ``payload``, as UTF-8, are the bytes to sign, before ``expires_at``; see docs/signing.md."""
+
+    prefix: str
+    payload: str
+    expires_at: str

@@ -1,0 +1,152 @@
+"""In signed mode the session token decides nothing: a signature does, made in the browser or with the key file here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from karpathy_self_improve.ratchet import events, states
+from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.context import Context
+from karpathy_self_improve.ratchet.states import State
+from karpathy_self_improve.reviewing import changes, keys
+
+PASSPHRASE = "maple orbit cactus violin ladder quartz"
+OTHER = "kettle harbor mosaic tundra pebble ribbon"
+SOMEBODY = Actor("somebody", "os:somebody")
+
+
+@pytest.fixture
+def ana(dashboard: Path, context: Context) -> keys.SigningKey:
+    """The first reviewer; from now on the setting ``unsigned`` of this home is worth nothing."""
+    _, key = keys.create(context.data / "keys", "ana", PASSPHRASE)
+    changes.set_up(context.store, key, "ana", "os:ana")
+    return key
+
+
+def signed(call: Any, key: keys.SigningKey, **asked: Any) -> dict[str, str]:
+    """What a browser that holds the key sends along."""
+    answer = call("POST", "/reviewers/challenge", json={"signer": key.public_key, **asked})
+    assert answer.status_code == 200, answer.text
+    body = answer.json()
+    message = (body["prefix"] + body["payload"]).encode()
+    return {"payload": body["payload"], "signature": key.sign(message)}
+
+
+def state(call: Any, number: int) -> str:
+    return str(call("GET", f"/experiments/{number}").json()["state"])
+
+
+def test_the_public_keys_are_listed(call: Any, ana: keys.SigningKey) -> None:
+    found = call("GET", "/reviewers").json()
+    assert (found["approval"], found["pinned"], found["trouble"]) == ("signed", None, None)
+    assert [(one["name"], one["public_key"]) for one in found["reviewers"]] == [("ana", ana.public_key)]
+    assert len(found["fingerprint"]) == 64
+    assert call("GET", "/health").json()["approval"] == "signed"
+
+
+def test_the_session_token_alone_approves_nothing_and_shows(
+    call: Any, proposed: int, ana: keys.SigningKey, context: Context
+) -> None:
+    answer = call("POST", f"/experiments/{proposed}/approve", json={"override_reason": "a typo", "actor": "ana"})
+    assert (answer.status_code, answer.json()["code"]) == (403, "signature_refused")
+    assert state(call, proposed) == "proposed"
+    with context.store.read() as tx:
+        (event,) = [one for one in events.since(tx, 0, 1_000) if one.kind == "consent.refused"]
+    assert (event.experiment_id, event.payload["principal"]) == (proposed, "dashboard")
+
+
+def test_a_signature_made_in_the_browser_approves(call: Any, proposed: int, ana: keys.SigningKey) -> None:
+    sent = signed(call, ana, purpose="override", experiment=proposed, reason="a typo")
+    answer = call("POST", f"/experiments/{proposed}/approve", json={"override_reason": "a typo", **sent})
+    assert (answer.status_code, answer.json()) == (200, {"ok": True, "state": "approved"})
+    steps = call("GET", f"/experiments/{proposed}/history").json()["transitions"]
+    assert (steps[-1]["actor"], steps[-1]["reason"]) == ("ana", "approved (signed): a typo")
+
+
+@pytest.mark.parametrize(
+    ("changed", "status"),
+    [
+        ({"signature": "0" * 128}, 403),
+        ({"payload": "{}"}, 400),
+        ({"payload": None}, 400),
+        ({"signature": "x" * 999}, 400),
+    ],
+)
+def test_a_signature_that_is_none_approves_nothing(
+    call: Any, proposed: int, ana: keys.SigningKey, changed: dict[str, str], status: int
+) -> None:
+    sent = {**signed(call, ana, purpose="override", experiment=proposed, reason="a typo"), **changed}
+    answer = call("POST", f"/experiments/{proposed}/approve", json={"override_reason": "a typo", **sent})
+    assert answer.status_code == status, answer.text
+    assert state(call, proposed) == "proposed"
+
+
+def test_the_passphrase_of_a_key_file_here_approves_and_is_kept_nowhere(
+    call: Any, proposed: int, ana: keys.SigningKey, context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
+    path, reason = f"/experiments/{proposed}/approve", {"override_reason": "a typo"}
+    wrong = call("POST", path, json={**reason, "reviewer": "ana", "passphrase": OTHER})
+    assert (wrong.status_code, wrong.json()["code"]) == (403, "wrong_passphrase")
+    odd = call("POST", path, json={**reason, "reviewer": "ana", "passphrase": [OTHER]})
+    assert odd.status_code == 400
+    answer = call("POST", path, json={**reason, "reviewer": "ana", "passphrase": PASSPHRASE})
+    assert answer.status_code == 200, answer.text
+    written = b"".join(one.read_bytes() for one in context.data.rglob("*") if one.is_file())
+    for passphrase in (PASSPHRASE, OTHER):
+        assert passphrase not in caplog.text + wrong.text + odd.text + answer.text
+        assert passphrase.encode() not in written
+
+
+def test_a_challenge_for_somebody_who_is_no_reviewer_is_refused(call: Any, proposed: int, ana: Any) -> None:
+    asked = {"purpose": "override", "experiment": proposed, "reason": "x", "signer": "0" * 64}
+    answer = call("POST", "/reviewers/challenge", json=asked)
+    assert (answer.status_code, answer.json()["code"]) == (403, "signature_refused")
+    missing = call("POST", "/reviewers/challenge", json={"purpose": "approve", "signer": ana.public_key})
+    assert missing.status_code == 400
+    by_terminal = call("POST", "/reviewers/challenge", json={"purpose": "reviewer-add", "signer": ana.public_key})
+    assert (by_terminal.status_code, "terminal only" in by_terminal.text) == (400, True)
+
+
+def test_a_verified_change_and_a_forced_one_are_taken_back_with_a_signature(
+    call: Any, proposed: int, ana: keys.SigningKey, context: Context, dashboard: Path, watched: None
+) -> None:
+    key = {"reviewer": "ana", "passphrase": PASSPHRASE}
+    call("POST", f"/experiments/{proposed}/approve", json={"override_reason": "a typo", **key})
+    assert call("POST", f"/experiments/{proposed}/apply").status_code == 200
+    with context.store.write() as tx:
+        states.move(tx, proposed, State.VERIFIED, SOMEBODY, "a test")
+    refused = call("POST", f"/experiments/{proposed}/revert", json={"reason": "x"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "signature_refused")
+    (dashboard / "profiles" / "coder" / "SOUL.md").write_text("Mine.\n", encoding="utf-8")
+    drifted = call("POST", f"/experiments/{proposed}/revert", json={"reason": "x", **key})
+    assert (drifted.status_code, drifted.json()["code"]) == (422, "file_drifted")
+    forced = call("POST", f"/experiments/{proposed}/revert", json={"reason": "x", "force": True, **key})
+    assert forced.status_code == 200, forced.text
+
+
+def test_resuming_is_signed(call: Any, ana: keys.SigningKey) -> None:
+    assert call("POST", "/profiles/coder/pause").status_code == 200
+    refused = call("POST", "/profiles/coder/resume")
+    assert (refused.status_code, refused.json()["code"]) == (403, "signature_refused")
+    sent = signed(call, ana, purpose="resume", profile="coder")
+    assert call("POST", "/profiles/coder/resume", json=sent).json()["paused"] is False
+    assert call("POST", "/profiles/coder/pause").status_code == 200
+    assert call("POST", "/profiles/coder/resume", json=sent).status_code == 403
+
+
+def test_held_out_scenarios_are_shown_and_deleted_by_a_reviewer_only(call: Any, ana: keys.SigningKey) -> None:
+    body = {"profile": "coder", "name": "secret", "input": "Guess.", "holdout": True}
+    number = call("POST", "/scenarios", json=body).json()["scenario_id"]
+    assert call("DELETE", f"/scenarios/{number}").status_code == 403
+    assert call("POST", "/reviewers/unlock", json={"profile": "coder"}).status_code == 403
+    assert call("GET", f"/scenarios/{number}").json()["input"] == ""
+    sent = signed(call, ana, purpose="reveal-holdout", profile="coder")
+    answer = call("POST", "/reviewers/unlock", json={"profile": "coder", **sent})
+    assert answer.json()["until"] == json.loads(sent["payload"])["expires_at"]
+    assert call("GET", f"/scenarios/{number}").json()["input"] == "Guess."
+    sent = signed(call, ana, purpose="delete-holdout", profile="coder", scenario=number)
+    assert call("DELETE", f"/scenarios/{number}", json=sent).status_code == 200

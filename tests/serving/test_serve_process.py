@@ -1,0 +1,244 @@
+"""`hermes ratchet serve` as a process: where it listens, what it refuses, whose token it takes, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from karpathy_self_improve._turnstile import open_lock
+from karpathy_self_improve.commands.cli import main
+from karpathy_self_improve.ratchet import controls
+from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.context import open_context
+
+API = "/api/plugins/karpathy-self-improve"
+ROOT = Path(__file__).resolve().parents[2]
+Start = Callable[..., Any]
+
+
+def ask(server: Any, path: str, token: str = "", tls: ssl.SSLContext | None = None, **headers: str) -> tuple[int, Any]:
+    sent = {"Authorization": f"Bearer {token}", **headers}
+    request = urllib.request.Request(f"{server.address}{path}", headers=sent)
+    try:
+        with urllib.request.urlopen(request, timeout=30, context=tls) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def test_it_serves_routes_page_and_socket_to_whoever_has_the_token(start: Start, served: Path) -> None:
+    server = start()
+    assert stat.S_IMODE(server.token_file.stat().st_mode) == 0o600
+    token = server.token_file.read_text().strip()
+    assert ask(server, f"{API}/health", token)[1]["ok"] is True
+    assert ask(server, f"{API}/health")[0] == 401
+    assert token not in server.output.read_text()  # its output may go to a log
+    with urllib.request.urlopen(f"{server.address}/self-improve", timeout=30) as page:
+        assert b'<script src="/page/server.js">' in page.read()
+
+    address = f"{server.address.replace('http', 'ws')}{API}/events"
+    with connect(f"{address}?token={token}", origin=server.address) as heard:
+        assert json.loads(heard.recv(timeout=30)) == {"events": [], "cursor": 0}
+        context = open_context()
+        controls.pause(context, "coder", Actor("somebody", "os:somebody"))
+        context.store.close()
+        assert json.loads(heard.recv(timeout=30))["events"][0]["kind"] == "profile.paused"
+        server.process.terminate()
+        assert server.process.wait(timeout=30) is not None  # an open socket does not keep it
+
+
+@pytest.mark.parametrize(
+    ("query", "origin"), [("", None), ("?token=wrong", None), ("?token={}", "https://evil.example")]
+)
+def test_a_socket_without_token_or_from_elsewhere_is_refused(start: Start, query: str, origin: str | None) -> None:
+    server = start()
+    query = query.format(server.token_file.read_text().strip())
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"{server.address.replace('http', 'ws')}{API}/events{query}", origin=origin)
+    assert refused.value.response.status_code == 403
+
+
+def test_the_token_stays_the_same_from_start_to_start(start: Start) -> None:
+    first, second = start(), start()
+    assert first.token_file == second.token_file
+    assert ask(second, f"{API}/health", first.token_file.read_text().strip())[0] == 200
+
+
+@pytest.fixture
+def token_folder(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    folder = tmp_path / "config" / "karpathy-self-improve"
+    folder.mkdir(parents=True)
+    return folder
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str]:
+    """Exit code and sentence of a start that must not succeed."""
+    code = main(["serve", *words])
+    return code, capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_a_sentence(token_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code, said = refused(capsys, "--port", str(port))
+    assert (code, f"Port {port} of 127.0.0.1 is taken" in said) == (1, True)
+    assert f"hermes ratchet serve --port {port + 1}" in said
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "::", "192.0.2.1", "example.invalid"])
+def test_beyond_loopback_it_listens_only_with_a_certificate(
+    token_folder: Path, capsys: pytest.CaptureFixture[str], address: str
+) -> None:
+    code, said = refused(capsys, "--host", address)
+    assert (code, "which is no authentication" in said) == (2, True)
+    assert list(token_folder.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--certificate", "c.pem"), "needs its key"),
+        (("--key", "k.pem"), "needs its key"),
+        (("--certificate", "c.pem", "--key", "k.pem"), "cannot be used"),
+        (("--port", "65536"), "is not a port"),
+        (("--port", "x"), "is not a port"),
+        (("--host", "127.0.0.1\0"), "is not a loopback address"),
+    ],
+)
+def test_wrong_use_is_a_sentence(
+    token_folder: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], sentence: str
+) -> None:
+    code, said = refused(capsys, *words)
+    assert (code, sentence in said) == (2, True), said
+
+
+def test_a_token_that_others_may_have_read_is_not_used(token_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = token_folder / "server-token"
+    file.write_text("t" * 43)
+    for mode in (0o640, 0o604, 0o620):
+        file.chmod(mode)
+        assert refused(capsys) == (3, f"Others may have read {file}. Delete it; the next start makes another.\n")
+    file.unlink()
+    (token_folder / "elsewhere").write_text("t" * 43)
+    file.symlink_to(token_folder / "elsewhere")
+    assert refused(capsys)[0] == 3
+    file.unlink()
+    file.write_text("short")
+    file.chmod(0o600)
+    code, said = refused(capsys)
+    assert (code, "holds no token" in said) == (2, True)
+
+
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for ratchet.example and its key, fresh."""
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ratchet.example")])
+    names = x509.SubjectAlternativeName([x509.DNSName("ratchet.example")])
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
+    made = builder.add_extension(names, critical=False).sign(key, hashes.SHA256())
+    paths = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    paths[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    paths[1].write_bytes(key.private_bytes(*form))
+    return paths
+
+
+def test_with_a_certificate_it_serves_everywhere_under_its_names(start: Start, certificate: tuple[Path, Path]) -> None:
+    paths = ("--certificate", str(certificate[0]), "--key", str(certificate[1]))
+    server = start("--host", "0.0.0.0", "--name", "ratchet.example", *paths)
+    token = server.token_file.read_text().strip()
+    assert server.address.startswith("https://0.0.0.0:")
+    trust = ssl.create_default_context(cafile=str(certificate[0]))
+    trust.check_hostname = False
+    port = server.address.rpartition(":")[2]
+    for host, status in ((f"ratchet.example:{port}", 200), (f"127.0.0.1:{port}", 400), ("evil.example", 400)):
+        assert ask(server, f"{API}/health", token, trust, Host=host)[0] == status
+
+
+@pytest.mark.parametrize(("folder_mode", "file_mode"), [(0o700, 0o600), (0o750, 0o600), (0o2770, 0o660)])
+def test_lock_files_are_as_open_as_the_folder_they_lie_in(tmp_path: Path, folder_mode: int, file_mode: int) -> None:
+    folder = tmp_path / "locks"
+    folder.mkdir()
+    folder.chmod(folder_mode)
+    before = os.umask(0o077)
+    try:
+        os.close(open_lock(folder / "some.lock", os.O_RDWR))
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((folder / "some.lock").stat().st_mode) == file_mode
+
+
+@pytest.fixture
+def open_place(served: Path) -> Iterator[Path]:
+    """The served home once more, where other users can get at it."""
+    place = Path(tempfile.mkdtemp(prefix="ratchet-shared-"))
+    place.chmod(0o755)
+    subprocess.run(["cp", "-a", str(served), str(place / "home")], check=True)
+    yield place
+    subprocess.run(["rm", "-rf", str(place)], check=True)
+
+
+def other_user() -> dict[str, Any]:
+    """Somebody else in the group of the folder, if we may become them and they can run this Python; else ourselves."""
+    needed = [Path(sys.executable).resolve(), Path(sys.base_prefix).resolve(), Path(sys.prefix), ROOT]
+    reachable = all(at.stat().st_mode & 0o005 == 0o005 for one in needed for at in [one, *one.parents])
+    if os.geteuid() != 0 or not reachable:
+        return {}
+    return {"user": 54_321, "group": 54_321, "extra_groups": [54_322]}
+
+
+def test_a_second_user_reviews_what_the_first_one_shares(start: Start, open_place: Path) -> None:
+    """As docs/serve.md sets it up: the data folder belongs to a group, keys and token of each stay their own."""
+    home, config = open_place / "home", open_place / "reviewer"
+    second = other_user()
+    config.mkdir(mode=0o700)
+    before, os.environ["HERMES_HOME"] = os.environ["HERMES_HOME"], str(home)
+    try:
+        open_context().store.close()
+        if second:
+            for path in [home / "ratchet", *(home / "ratchet").rglob("*")]:
+                os.chown(path, -1, second["extra_groups"][0])
+            os.chown(config, second["user"], second["group"])
+        for path in [home / "ratchet", *(home / "ratchet").rglob("*")]:
+            path.chmod(0o2770 if path.is_dir() else 0o660)
+        command = (sys.executable, "-P", "-m", "karpathy_self_improve.serving")
+        env = {"HERMES_HOME": str(home), "XDG_CONFIG_HOME": str(config), "HOME": str(config)}
+        server = start(command=command, env=env, **second)
+        token = server.token_file.read_text().strip()
+        assert server.token_file.stat().st_uid == second.get("user", os.geteuid())
+        pause = urllib.request.Request(
+            f"{server.address}{API}/profiles/coder/pause",
+            data=b"{}",
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(pause, timeout=30) as answer:
+            assert json.load(answer) == {"ok": True, "profile": "coder", "paused": True}
+        context = open_context()  # the first user goes on with what the second one wrote
+        try:
+            assert controls.resume(context, "coder", Actor("me", "os:me")).paused == 0
+        finally:
+            context.store.close()
+    finally:
+        os.environ["HERMES_HOME"] = before
