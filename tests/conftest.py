@@ -57,6 +57,10 @@ def _imported_twice() -> dict[Path, list[str]]:
     return {file: found for file, found in names.items() if len(found) > 1}
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def imported_twice() -> Iterator[Callable[[], dict[Path, list[str]]]]:
     """Finds files of ours imported under two names, and fails the session on any: their classes would exist twice."""

@@ -213,6 +213,7 @@ def check_reach(document: Any, counted: Counted) -> None:
     assert len(accepted) >= 0.7 * len(described), sorted(described - accepted)
 
 
+@pytest.mark.long
 def test_two_thousand_requests_find_no_fault_and_no_undocumented_answer(fuzz: Fuzz, counted: Counted) -> None:
     fuzz(IN_CI)
     assert counted.requests >= IN_CI

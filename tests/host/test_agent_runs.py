@@ -27,6 +27,8 @@ from karpathy_self_improve.evaluation.checks import Outcome, evaluate, parse_che
 from karpathy_self_improve.evaluation.exposure import Arm
 from karpathy_self_improve.evaluation.runner import AgentRun, RunRequest, run_agent_once, terminate_all
 
+pytestmark = pytest.mark.long
+
 SOUL = "# Soul\n\nYou are a helpful agent.\n"
 RULE = "Always end answers with the line: NEXT: <one concrete step>."
 SKILL = "---\nname: minutes\ndescription: {description}\n---\n\n# Minutes\n\n{body}\n"

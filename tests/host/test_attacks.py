@@ -16,6 +16,8 @@ sys.path.insert(0, str(PROGRAMS))
 
 import _attacks  # noqa: E402
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[ScriptedModel]:

@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.long
 def test_good_change_is_verified_and_bad_change_is_taken_back(tmp_path: Path) -> None:
     """The demonstration ends with exit status 0 only if both files are byte for byte what their state says."""
     real_home = tmp_path / "real"

@@ -25,6 +25,8 @@ from karpathy_self_improve._metrics import (
 )
 from karpathy_self_improve.demo.scripted_model import MODEL, Failure, ScriptedModel
 
+pytestmark = pytest.mark.long
+
 SOUL = "# Soul\n\nYou are a careful agent. Always start answers with: Understood.\n"
 SKILL = "---\nname: greet\ndescription: How to greet.\n---\n# Greet\n\nSay “hëllo”\tand smile.\n"
 
