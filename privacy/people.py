@@ -96,7 +96,7 @@ def named(kind: str, name: str) -> Rule:
     """Finds one name as a word of its own, however it is capitalised."""
     spelled = "".join(rf"\x{byte:02x}" for byte in name.encode("utf-8", "surrogatepass"))
     exact = EDGE + rf"(?P<secret>(?i:{spelled}))(?![0-9A-Za-z])".encode()
-    return Rule(kind, (Trigger(rf"(?i){spelled}".encode(), len(spelled) // 4),), re.compile(exact))
+    return Rule(kind, (Trigger(rf"(?i){spelled}".encode(), len(spelled) // 4),), exact)
 
 
 def rules_about(who: Identity) -> tuple[Rule, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from .matching import Trigger
 
@@ -27,7 +28,7 @@ def always(_match: Match) -> bool:
 
 @dataclass(frozen=True)
 class Rule:
-    """One way in which a type shows. ``exact`` names what has to go with its group ``secret``.
+    """One way in which a type shows. ``source`` is an expression that names what has to go with its group ``secret``.
 
     ``before`` are bytes that a find may begin with before its trigger, at most 64 of them. ``reach`` is how many bytes
     it looks at from there: floods of triggers cost no more than that for each.
@@ -35,10 +36,15 @@ class Rule:
 
     type: str
     triggers: tuple[Trigger, ...]
-    exact: re.Pattern[bytes]
+    source: bytes
     accept: Callable[[Match], bool] = always
     before: bytes = b""
     reach: int = FARTHEST
+
+    @cached_property
+    def exact(self) -> re.Pattern[bytes]:
+        """Compiled when it is first needed: a hundred of them would cost every command 60 ms."""
+        return re.compile(self.source, re.DOTALL)
 
     def match(self, data: bytes, start: int) -> Match | None:
         """What the rule finds where its trigger began; None when it is nothing after all."""
@@ -73,7 +79,7 @@ def token(
     return Rule(
         kind,
         tuple(Trigger(f"{re.escape(one)}{body}{{{least}}}".encode(), len(one) + least) for one in heads),
-        re.compile(EDGE + f"(?P<secret>(?:{spelled})(?P<body>{body}{{{least},{most}}}+))".encode()),
+        EDGE + f"(?P<secret>(?:{spelled})(?P<body>{body}{{{least},{most}}}+))".encode(),
         accept,
     )
 
@@ -95,4 +101,4 @@ def form(
     spelled = (triggers,) if isinstance(triggers, str) else triggers
     pattern = (EDGE if edge else b"") + exact.encode()
     begins = tuple(Trigger(one.encode()) for one in spelled)
-    return Rule(kind, begins, re.compile(pattern, re.DOTALL), accept, before, reach)
+    return Rule(kind, begins, pattern, accept, before, reach)
