@@ -20,10 +20,11 @@ JOB_STATES = ("queued", "running", "finished", "failed", "cancelled")
 _OVERVIEW = """\
 one change, from proposal to verdict:
   hermes ratchet init
+  hermes ratchet reviewer add ann     (a key for the person who will approve)
   hermes ratchet new --replace "Be brief." "Answer in at most three sentences."
   hermes ratchet evaluate 1
   hermes ratchet approve 1
-  hermes ratchet daemon       (applies, watches, then keeps it or takes it back)
+  hermes ratchet daemon               (applies, watches, keeps it or takes it back)
   hermes ratchet status
 
 exit codes: 0 done, 1 failed, 2 wrong use, 3 refused, 4 inconclusive.

@@ -17,7 +17,7 @@ def settings() -> Iterator[Finding]:
     if not found.success_checks:
         yield note(
             "success_checks",
-            "No success signal is configured: a live window counts sessions but can neither verify nor take back.",
+            "No success signal is configured: a live window judges errors and cost, not whether sessions succeed.",
             f"Set plugins.entries.{PLUGIN}.success_checks in {host.root() / 'config.yaml'}, for example "
             '[{"type": "must_not_contain", "value": "I cannot"}]',
         )

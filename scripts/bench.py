@@ -1,9 +1,12 @@
-"""Runs every program in benchmarks/ and writes the figures of their last lines to docs/benchmarks.md."""
+"""Runs programs in benchmarks/, all or those named, and writes their last lines' figures to docs/benchmarks.md."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
 import platform
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -12,6 +15,14 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 TABLE = ROOT / "docs" / "benchmarks.md"
+HEAD = """\
+# Benchmarks
+
+`make bench` runs every program in `benchmarks/` and writes this page anew; `scripts/bench.py NAME ...` runs some and
+keeps the figures of the others. Each also runs alone and explains itself with `--help`. Machines differ: read the
+ratios.
+"""
+SECTION = re.compile(r"^## (\w+)\n.*?(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 
 
 def figures(program: Path) -> dict[str, Any]:
@@ -31,19 +42,29 @@ def figures(program: Path) -> dict[str, Any]:
 
 
 def section(name: str, found: dict[str, Any]) -> str:
-    rows = "".join(f"| {key} | {json.dumps(value)} |\n" for key, value in found.items())
-    return f"\n## {name}\n\n| figure | value |\n|---|---|\n{rows}"
+    inner = found.get(name, found)
+    rows = "".join(f"| {key} | {json.dumps(value)} |\n" for key, value in inner.items())
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
+    return f"## {name}\n\n{datetime.now(UTC):%Y-%m-%d}, {machine}.\n\n| figure | value |\n|---|---|\n{rows}\n"
+
+
+def kept() -> dict[str, str]:
+    """The sections of the page as it is, by name."""
+    page = TABLE.read_text(encoding="utf-8") if TABLE.exists() else ""
+    return {found[1]: found[0] for found in SECTION.finditer(page)}
 
 
 def main() -> None:
-    programs = sorted((ROOT / "benchmarks").glob("[!_]*.py"))
-    if not programs:
-        raise SystemExit("There is no program in benchmarks/.")
-    sections = [section(program.stem, figures(program)) for program in programs]
-    machine = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    head = f"# Benchmarks\n\nMeasured by `make bench` on {datetime.now(UTC):%Y-%m-%d}, {machine}.\n"
-    TABLE.parent.mkdir(exist_ok=True)
-    TABLE.write_text(head + "".join(sections), encoding="utf-8")
+    known = {program.stem: program for program in sorted((ROOT / "benchmarks").glob("[!_]*.py"))}
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(known)} (default: all)")
+    names = parser.parse_args().names or list(known)
+    if unknown := sorted(set(names) - known.keys()):
+        parser.error(f"there is no program {', '.join(unknown)} in benchmarks/")
+    for name in names:  # written after each, so that a failing one loses nothing
+        sections = {**kept(), name: section(name, figures(known[name]))}
+        page = "\n".join([HEAD, *(sections[one] for one in sorted(sections.keys() & known.keys()))])
+        TABLE.write_text(page.rstrip("\n") + "\n", encoding="utf-8")
     print(f"Written: {TABLE.relative_to(ROOT)}")
 
 
