@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import sqlite3
 import subprocess
 import tempfile
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine, Row, Table
 
 _PATIENCE_S = 30.0
+_ROOM = 16 << 20
 _HEAD = "SELECT id, hash FROM experiment_state_transitions ORDER BY id DESC LIMIT 1"
 _COUNT = (
     "INSERT INTO write_counter (id, writes) VALUES (1, 1) ON CONFLICT (id) DO UPDATE SET writes = writes + 1"
@@ -169,8 +171,14 @@ class Store:
         self._turnstile.close()
 
     def anchor(self) -> Anchor:
-        """What this file was last seen to hold. Read it before the rows it is compared with."""
-        return self._turnstile.anchor()
+        """What this file was last seen to hold. Read it before the rows it is compared with.
+
+        Raises StoreUnavailable when something is there that is no plain file.
+        """
+        try:
+            return self._turnstile.anchor()
+        except OSError as error:
+            raise StoreUnavailable(f"The note beside {self.path} cannot be read ({error}). Look at it.") from error
 
     def check_anchor(self) -> None:
         """Raises StoreBehind when the file lost writes it once held: a cut-off WAL, an older copy in its place."""
@@ -273,7 +281,7 @@ def refusal(error: sqlite3.Error, path: Path) -> RatchetError | None:
     """Our error for one of SQLite's that a person must act on; None for the others (bugs, constraints)."""
     name = getattr(error, "sqlite_errorname", "") or ""
     if name.startswith("SQLITE_FULL"):
-        return StoreFull(f"The disk under {path} is full; nothing was changed. Free some space and try again.")
+        return StoreFull(_why_full(path))
     if name.startswith(("SQLITE_READONLY", "SQLITE_PERM", "SQLITE_CANTOPEN", "SQLITE_AUTH")):
         return StoreReadOnly(f"{path} cannot be written ({error}). Make it and its folder writable for this user.")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
@@ -281,6 +289,21 @@ def refusal(error: sqlite3.Error, path: Path) -> RatchetError | None:
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_IOERR", "SQLITE_PROTOCOL")):
         return StoreUnavailable(f"{path} is not available ({error}). Try again; if it stays, look at the disk.")
     return None
+
+
+def _why_full(path: Path) -> str:
+    """SQLite says 'full' for a disk without room and for a table whose rows have used up all numbers."""
+    try:
+        has_room = shutil.disk_usage(path.parent).free >= _ROOM
+    except OSError:
+        has_room = False
+    if not has_room:
+        return f"The disk under {path} is full; nothing was changed. Free some space and try again."
+    return (
+        f"{path} takes no more rows though its disk has room; nothing was changed. Either this user's quota is used "
+        "up, or the numbers of a table are: then somebody wrote the highest one into it. Run 'hermes ratchet audit "
+        "verify', and restore a backup."
+    )
 
 
 def damaged(path: Path, why: str) -> StoreCorrupt:

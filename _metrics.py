@@ -8,27 +8,22 @@ amount to.
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from . import clock
-from .errors import Unavailable
+from ._state_db import StateDb, read_state_db
 
 IDLE = timedelta(minutes=30)
-_ATTEMPTS, _BUSY_S = 3, 0.3
-_T = TypeVar("_T")
-
-
-class SessionsUnavailable(Unavailable):
-    """A profile's ``state.db`` cannot be read right now."""
-
-    code = "sessions_unavailable"
+_log = logging.getLogger(__name__)
+_LATEST = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 class Exclusion(StrEnum):
@@ -167,13 +162,23 @@ def read_sessions(
     Raises SessionsUnavailable when the file is locked for longer than a second, broken or unreadable.
     """
     moment = now or clock.now()
-    return _with_database(state_db, lambda database: list(_sessions(database, since, moment, idle)), [])
+    nothing: list[Session] = []
+    found, unreadable = read_state_db(state_db, lambda opened: _sessions(opened, since, moment, idle), (nothing, 0))
+    if unreadable:
+        _note_unreadable(state_db, unreadable)
+    return found
+
+
+@lru_cache(maxsize=256)
+def _note_unreadable(state_db: Path, count: int) -> None:
+    """Once for each figure: a daemon reads the file every few seconds."""
+    _log.warning("%d sessions in %s hold values that the host never writes; they are left out", count, state_db)
 
 
 def read_texts(state_db: Path, session: Session) -> SessionTexts:
     """The texts that can show which version of a file ``session`` met. Raises SessionsUnavailable."""
     nothing: list[_Message] = []
-    messages = _with_database(state_db, lambda database: _messages(database, session.parts), nothing)
+    messages = read_state_db(state_db, lambda database: _messages(database, session.parts), nothing)
     return SessionTexts(
         tuple(m.text for m in messages if m.role == "tool"),
         tuple(text for m in messages if m.role == "user" for text in (m.text, m.sent) if text),
@@ -185,60 +190,13 @@ def find_conversation(state_db: Path, session_id: str) -> Conversation | None:
 
     Messages are not read. Raises SessionsUnavailable.
     """
-    return _with_database(state_db, lambda database: _conversation(database, session_id), None)
+    return read_state_db(state_db, lambda database: _conversation(database, session_id), None)
 
 
 def next_since(sessions: Sequence[Session], since: datetime | None) -> datetime | None:
     """From where to read next time: the oldest session that is not over, else the newest one; they come again."""
     waiting = [session.started_at for session in sessions if not session.is_over]
     return min(waiting) if waiting else max((session.started_at for session in sessions), default=since)
-
-
-# --- the database
-
-
-def _with_database(state_db: Path, read: Callable[[sqlite3.Connection], _T], nothing: _T) -> _T:
-    """``read`` inside one read transaction, tried again while the file is locked; ``nothing`` without a file."""
-    if not state_db.exists():
-        return nothing
-    failure: sqlite3.Error | None = None
-    for _ in range(_ATTEMPTS):
-        try:
-            return _read_once(state_db, read)
-        except sqlite3.Error as error:
-            failure = error
-            if not _locked(error):
-                break
-    advice = (
-        "Another process holds it; try again in a moment."
-        if failure and _locked(failure)
-        else "See whether it is the host's own file, whole and readable."
-    )
-    raise SessionsUnavailable(f"The sessions in {state_db} cannot be read ({failure}). {advice}") from failure
-
-
-def _locked(error: sqlite3.Error) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
-def _read_once(state_db: Path, read: Callable[[sqlite3.Connection], _T]) -> _T:
-    uri = f"{state_db.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)) as database:
-        database.row_factory = sqlite3.Row
-        database.execute("BEGIN")
-        return read(database)
-
-
-def _select(
-    database: sqlite3.Connection, table: str, wanted: Sequence[str], where: str, values: Sequence[str] = ()
-) -> list[sqlite3.Row]:
-    """Rows with every ``wanted`` column, NULL where the table lacks one; no rows where the table itself is missing."""
-    present = {row["name"] for row in database.execute(f"PRAGMA table_info({table})")}
-    if not present:
-        return []
-    columns = ", ".join(name if name in present else f"NULL AS {name}" for name in wanted)
-    # Every name in it is a word of this module; values are bound.
-    return database.execute(f"SELECT {columns} FROM {table} WHERE {where}", values).fetchall()
 
 
 # --- sessions: rows joined into conversations
@@ -250,24 +208,44 @@ _SOURCES = {"ratchet-eval": Exclusion.EVALUATION, "cron": Exclusion.CRON, "subag
 _Rows = Mapping[str, sqlite3.Row]
 
 
-def _keys(database: sqlite3.Connection) -> _Rows:
-    known = "id IS NOT NULL AND started_at IS NOT NULL ORDER BY started_at, id"
-    return {row["id"]: row for row in _select(database, "sessions", _KEYS, known)}
+def _keys(database: StateDb) -> _Rows:
+    found = database.select("sessions", _KEYS, "id IS NOT NULL AND started_at IS NOT NULL ORDER BY started_at, id")
+    return {row["id"]: row for row in found if isinstance(row["id"], str) and _is_time(row["started_at"])}
 
 
-def _conversation(database: sqlite3.Connection, session_id: str) -> Conversation | None:
+def _is_time(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value < _LATEST.timestamp()
+
+
+def _conversation(database: StateDb, session_id: str) -> Conversation | None:
     rows = _keys(database)
     chains = (chain for chain in _chains(rows) if any(part["id"] == session_id for part in chain))
     return next((Conversation(chain[0]["id"], _exclusion(chain[0], rows)) for chain in chains), None)
 
 
-def _sessions(
-    database: sqlite3.Connection, since: datetime | None, now: datetime, idle: timedelta
-) -> Iterator[Session]:
+def _sessions(database: StateDb, since: datetime | None, now: datetime, idle: timedelta) -> tuple[list[Session], int]:
+    """The sessions, and how many there are besides that make no sense: those must not keep the others from counting."""
     rows = _keys(database)
+    found: list[Session] = []
+    unreadable = len(database.select("sessions", ["id"], "1")) - len(rows)
     for chain in _chains(rows):
-        if since is None or _moment(chain[0]["started_at"]) >= since:
-            yield _session(database, chain, _exclusion(chain[0], rows), now, idle)
+        if since is not None and _moment(chain[0]["started_at"]) < since:
+            continue
+        try:
+            found.append(_checked(_session(database, chain, _exclusion(chain[0], rows), now, idle)))
+        except (TypeError, ValueError, ArithmeticError):
+            unreadable += 1
+    return found, unreadable
+
+
+def _checked(session: Session) -> Session:
+    """Raises TypeError when a value is not of the kind that the host writes: SQLite stores any in any column."""
+    texts = (session.source, session.system_prompt, session.last_user, session.last_answer, session.model or "")
+    if not all(isinstance(text, str) for text in (*texts, *session.models, *session.tools)):
+        raise TypeError("not a text")
+    if not isinstance(session.tokens, int) or not _is_time(session.last_at.timestamp()):
+        raise TypeError("not a number")
+    return session
 
 
 def _chains(rows: _Rows) -> Iterator[list[sqlite3.Row]]:
@@ -312,7 +290,7 @@ def _exclusion(first: sqlite3.Row, rows: _Rows) -> Exclusion | None:
 
 
 def _session(
-    database: sqlite3.Connection,
+    database: StateDb,
     chain: Sequence[sqlite3.Row],
     excluded: Exclusion | None,
     now: datetime,
@@ -320,7 +298,7 @@ def _session(
 ) -> Session:
     first, last = chain[0], chain[-1]
     parts = tuple(part["id"] for part in chain)
-    figures = [row for part in parts for row in _select(database, "sessions", _FIGURES, "id = ?", (part,))]
+    figures = [row for part in parts for row in database.select("sessions", _FIGURES, "id = ?", (part,))]
     prompts = [row["system_prompt"] for row in figures if row["system_prompt"]]
     messages = _messages(database, parts)
     # A rewritten conversation holds some messages twice: what happened is counted without the copies, how it ended is
@@ -355,11 +333,11 @@ def _session(
     )
 
 
-def _models(database: sqlite3.Connection, chain: Sequence[sqlite3.Row]) -> tuple[str, ...]:
+def _models(database: StateDb, chain: Sequence[sqlite3.Row]) -> tuple[str, ...]:
     """Every model that took part in the conversation itself; titles and the like are another task."""
     used = {part["model"] for part in chain if part["model"]}
     for part in chain:
-        rows = _select(database, "session_model_usage", ("model", "task"), "session_id = ?", (part["id"],))
+        rows = database.select("session_model_usage", ("model", "task"), "session_id = ?", (part["id"],))
         used |= {row["model"] for row in rows if not row["task"]}
     return tuple(sorted(used))
 
@@ -417,10 +395,10 @@ class _Message:
     active: bool
 
 
-def _messages(database: sqlite3.Connection, parts: Sequence[str]) -> list[_Message]:
+def _messages(database: StateDb, parts: Sequence[str]) -> list[_Message]:
     """The messages of all parts in order, without those a person took back or that were only overheard."""
     rows = [
-        row for part in parts for row in _select(database, "messages", _COLUMNS, "session_id = ? ORDER BY id", (part,))
+        row for part in parts for row in database.select("messages", _COLUMNS, "session_id = ? ORDER BY id", (part,))
     ]
     return [_message(row) for row in rows if not row["observed"] and (row["active"] != 0 or row["compacted"])]
 
@@ -530,5 +508,9 @@ def _parsed(text: str) -> Any:
     """The JSON at the start of ``text``, None without any; the host appends notes of its own behind some."""
     try:
         return json.JSONDecoder().raw_decode(text)[0]
-    except (ValueError, RecursionError):  # a tool may return whatever a web page holds, brackets without end included
+    except (
+        ValueError,
+        TypeError,
+        RecursionError,
+    ):  # a tool may return whatever a web page holds, brackets without end included
         return None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import re
+import stat
 import threading
 import time
 import weakref
@@ -70,9 +72,11 @@ class Turnstile:
     def anchor(self) -> Anchor:
         """What was remembered; nothing for a new database, or after somebody deleted the file."""
         try:
-            return _parse_anchor(Path(f"{self._path}.lock").read_bytes())
+            fd = _open_plain(f"{self._path}.lock", os.O_RDONLY)
         except FileNotFoundError:
             return Anchor()
+        with FileIO(fd) as file:
+            return _parse_anchor(file.read(_ANCHOR_BYTES))
 
     def drop_anchor(self, writes: int, head: AuditHead | None) -> None:
         """Remember a commit; the caller is inside. An anchor that cannot be written stays at an earlier commit."""
@@ -168,12 +172,21 @@ os.register_at_fork(after_in_child=_let_go)
 def open_lock(path: str | Path, flags: int) -> int:
     """Open a lock file, made when absent: for its owner alone, or for the group that may write in its folder.
 
-    So an operator who opens our data folder to a second user (docs/serve.md) need not see to each new file.
+    So an operator who opens our data folder to a second user (docs/serve.md) need not see to each new file. Raises
+    OSError, also for a pipe or a device in its place: reading that would wait for ever.
     """
-    fd = os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    fd = _open_plain(path, flags | os.O_CREAT)
     facts = os.fstat(fd)
     if facts.st_uid == os.geteuid() and not facts.st_mode & 0o020 and os.stat(Path(path).parent).st_mode & 0o020:
         os.fchmod(fd, 0o660)
+    return fd
+
+
+def _open_plain(path: str | Path, flags: int) -> int:
+    fd = os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not a plain file", str(path))
     return fd
 
 

@@ -18,7 +18,7 @@ from dataclasses import replace
 from functools import partial
 from queue import SimpleQueue
 
-from . import clock, host
+from . import host
 from .errors import ApprovalVoid, IllegalTransition, ProfilePaused, RatchetError, StoreBehind
 from .evaluation import agent_process, jobs, service
 from .evaluation.arm_home import remove_leftovers
@@ -38,6 +38,7 @@ log = logging.getLogger(__name__)
 _STOP_WITHIN_S = 1.7
 _COLLECT_EVERY_S = 3600.0
 _PLANS_EVERY_S = 60.0
+_LONGEST_SLEEP_S = 60.0
 _PLANNED = 20
 """Proposals, the newest ones, of which the live plan is kept ready."""
 
@@ -68,6 +69,7 @@ class _Daemon:
         self._notifier = Notifier()
         self._collect_at: dict[str, float] = {}
         self._plans_at = 0.0
+        self._rested_until: dict[str, float] = {}
 
     def say(self, text: str) -> None:
         """Tell whoever listens; a log on a full disk or a terminal that was closed stops no daemon."""
@@ -78,7 +80,7 @@ class _Daemon:
         try:
             while not self.stop.is_set():
                 self._guarded("this round", self._turn)
-                self.stop.wait(self.context.settings.daemon.tick_s)
+                self.stop.wait(min(self.context.settings.daemon.tick_s, _LONGEST_SLEEP_S))
         finally:
             self._leave()
         return self._status
@@ -157,9 +159,11 @@ class _Daemon:
         self.context = replace(self.context, settings=host.settings())
 
     def _attend(self, profile: str, work: Callable[[str], None]) -> None:
-        """Do ``work``, unless the profile is to be left alone for a while because it failed before."""
-        retry_at = controls.get(self.context, profile).retry_at
-        if retry_at is not None and clock.parse(retry_at) > clock.now():
+        """Do ``work``; of a profile that failed a while ago, only what takes a change back that failed."""
+        if controls.get(self.context, profile).is_resting:
+            if work == self._serve and time.monotonic() >= self._rested_until.get(profile, 0.0):
+                self._rested_until[profile] = time.monotonic() + _LONGEST_SLEEP_S
+                self._guarded(f"watching the live change of {profile}", partial(self._watch_live, profile))
             return
         try:
             work(profile)

@@ -109,7 +109,11 @@ def _parsed(path: Path) -> Mapping[str, Any]:
         parsed = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise SettingsInvalid(f"{path} cannot be read ({error.strerror}). Correct that and try again.") from None
+    except RecursionError:
+        raise SettingsInvalid(f"{path} is nested too deeply to be a configuration. Correct it and try again.") from None
+    except (yaml.YAMLError, ValueError) as error:  # a date or a number may be none that Python can hold
         raise SettingsInvalid(f"{path} cannot be read as YAML ({error}). Correct it and try again.") from None
     return parsed if isinstance(parsed, Mapping) else {}
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -35,9 +37,9 @@ class EvaluationSettings(_Section):
     """How a proposal is measured before anybody approves it."""
 
     repeats: int = Field(1, ge=1, le=20, description="Runs of each scenario and arm.")
-    timeout_s: float = Field(120.0, gt=0, description="Wall-clock limit of one agent run, in seconds.")
+    timeout_s: float = Field(120.0, gt=0, le=86_400, description="Wall-clock limit of one agent run, in seconds.")
     workers: int = Field(2, ge=1, le=64, description="Agent runs at the same time.")
-    max_turns: int = Field(12, ge=1, description="Most model calls in one agent run.")
+    max_turns: int = Field(12, ge=1, le=1_000, description="Most model calls in one agent run.")
     toolsets: tuple[str, ...] = Field(
         ("skills",), description="The host's toolsets an evaluated agent has; file and terminal tools are refused."
     )
@@ -70,8 +72,10 @@ class WindowSettings(_Section):
         "one anchor may add up to.",
     )
     confidence: float = Field(0.95, gt=0.5, lt=1, description="How sure verification must be of that.")
-    max_days: float = Field(14.0, gt=0, description="Days after which an undecided window is inconclusive.")
-    idle_minutes: float = Field(30.0, ge=0, description="Minutes of silence after which a session counts as over.")
+    max_days: float = Field(14.0, gt=0, le=365, description="Days after which an undecided window is inconclusive.")
+    idle_minutes: float = Field(
+        30.0, ge=0, le=10_080, description="Minutes of silence after which a session counts as over."
+    )
     max_left_out: float = Field(
         0.2, ge=0, le=1, description="Share of left-out sessions above which nothing is verified."
     )
@@ -85,13 +89,15 @@ class WindowSettings(_Section):
 class DaemonSettings(_Section):
     """The clock that runs jobs, applies, observes and decides."""
 
-    tick_s: float = Field(5.0, gt=0, description="Seconds between two rounds.")
-    lease_s: float = Field(30.0, gt=0, description="Seconds without a heartbeat after which another daemon takes over.")
+    tick_s: float = Field(5.0, gt=0, le=60, description="Seconds between two rounds.")
+    lease_s: float = Field(
+        30.0, gt=0, le=600, description="Seconds without a heartbeat after which another daemon takes over."
+    )
     heard_within_s: float = Field(
-        300.0, gt=0, description="Apply refuses when no daemon was heard of for this many seconds."
+        300.0, gt=0, le=3_600, description="Apply refuses when no daemon was heard of for this many seconds."
     )
     backoff_s: float = Field(
-        30.0, gt=0, description="First pause after a failure of one profile; doubles up to an hour."
+        30.0, gt=0, le=3_600, description="First pause after a failure of one profile; doubles up to an hour."
     )
 
 
@@ -167,6 +173,13 @@ class Settings(_Section):
     notify: NotifySettings = NotifySettings()
 
 
+def server_token_path() -> Path:
+    """``server-token`` in this user's configuration folder (``XDG_CONFIG_HOME``, else ``~/.config``)."""
+    configured = os.environ.get("XDG_CONFIG_HOME", "")
+    folder = Path(configured) if configured.startswith("/") else Path.home() / ".config"
+    return folder / PLUGIN / "server-token"
+
+
 def parse_settings(raw: Mapping[str, Any] | None) -> Settings:
     """Settings from the parsed YAML mapping of our entry; keys that belong to the host are skipped.
 
@@ -180,7 +193,9 @@ def parse_settings(raw: Mapping[str, Any] | None) -> Settings:
     try:
         return Settings.model_validate(ours)
     except ValidationError as error:
-        reasons = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        reasons = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg'].removeprefix('Value error, ')}" for e in error.errors()
+        )
         raise SettingsInvalid(
             f"plugins.entries.{PLUGIN} in config.yaml is wrong at {reasons}. Correct it and try again."
         ) from None

@@ -479,6 +479,15 @@ def _forge_operation(stage: Stage, *, expected: str, new: str) -> None:
     )
 
 
+def rewriting_trigger(stage: Stage) -> None:
+    """A trigger that puts other bytes into the journal of the very operation that applies the approved ones."""
+    evil = stage.keep_evil()
+    stage.sql(
+        "CREATE TRIGGER z AFTER INSERT ON file_operations BEGIN UPDATE file_operations SET new_sha256 = "
+        f"'{evil}' WHERE id = NEW.id; END"
+    )
+
+
 def forged_snapshot(stage: Stage) -> None:
     """Taking a live change back needs no signature, and restores what the newest snapshot says stood there."""
     stage.sql(
@@ -522,5 +531,6 @@ ATTACKS = (
     Attack("edited key file", proposed, edited_key_file, r"consent\.refused .*key|attempt unlock "),
     Attack("file edited in between", approved, edited_in_between, r"event apply\.refused "),
     Attack("forged journal", proposed, forged_journal, r"event (operation\.undone|daemon\.failure) "),
+    Attack("rewriting trigger", approved, rewriting_trigger, r"event daemon\.failure .*trigger z does not belong"),
     Attack("forged snapshot", live, forged_snapshot, r"event snapshot\.unexpected ", takes_back=True),
 )

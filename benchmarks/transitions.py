@@ -25,6 +25,7 @@ from karpathy_self_improve._db import driver, open_store
 from karpathy_self_improve.errors import IllegalTransition, StoreUnavailable
 from karpathy_self_improve.ratchet import audit, audit_trail, blobs, experiments, states
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.atomic_change import difference
 from karpathy_self_improve.ratchet.context import Context
 from karpathy_self_improve.ratchet.states import State
 from karpathy_self_improve.settings import Settings
@@ -71,7 +72,8 @@ def seed(path: Path, processes: int, each: int) -> None:
     """Proposed experiments: ``each`` for every process in a profile of its own, then the contended ones."""
     row: dict[str, Any] = {column.name: "" for column in schema.experiments.columns if not column.nullable}
     numbers = dict.fromkeys(("changed_hunks", "added_lines", "removed_lines", "sentence_delta_count"), 1)
-    fixed = {"target_relpath": "SOUL.md", "state": "proposed", "evaluation_status": "unmeasured", "diff": "-a\n+b\n"}
+    fixed = {"target_relpath": "SOUL.md", "state": "proposed", "evaluation_status": "unmeasured"}
+    fixed["diff"] = difference("SOUL.md", None, b"Be kind.\n")
     moment = clock.stamp()
     store = open_store(path)
     with store.write() as tx:

@@ -20,11 +20,11 @@ JOB_STATES = ("queued", "running", "finished", "failed", "cancelled")
 _OVERVIEW = """\
 one change, from proposal to verdict:
   hermes ratchet init
-  hermes ratchet reviewer add ann     (a key for the person who will approve)
+  hermes ratchet reviewer add ann   (a key for the person who will approve)
   hermes ratchet new --replace "Be brief." "Answer in at most three sentences."
   hermes ratchet evaluate 1
   hermes ratchet approve 1
-  hermes ratchet daemon               (applies, watches, keeps it or takes it back)
+  hermes ratchet daemon             (applies, watches, keeps or takes back)
   hermes ratchet status
 
 exit codes: 0 done, 1 failed, 2 wrong use, 3 refused, 4 inconclusive.
@@ -44,7 +44,16 @@ class _Parser(argparse.ArgumentParser):
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """The parsed words; ``handler`` names who carries them out. Raises BadInput; SystemExit(0) after ``--help``."""
-    return _tree().parse_args(list(words) or ["--help"])
+    tree = _tree()
+    found, unknown = tree.parse_known_args(list(words) or ["--help"])
+    if unknown:
+        below = next((parser for name, parser in _leaves(tree) if _starts_with(words, name.split())), tree)
+        below.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return found
+
+
+def _starts_with(words: Sequence[str], name: Sequence[str]) -> bool:
+    return list(words[: len(name)]) == list(name)
 
 
 def commands() -> Iterator[tuple[str, argparse.ArgumentParser]]:

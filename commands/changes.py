@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,7 +63,8 @@ def _read(name: str) -> bytes:
             with Path(name).open("rb") as file:
                 found = file.read(_MAX_READ + 1)
     except (OSError, ValueError) as error:
-        raise BadInput(f"{name} cannot be read: {error}.") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise BadInput(f"{name} cannot be read: {why}.") from None
     if len(found) > _MAX_READ:
         raise BadInput(f"{name} has more than {_MAX_READ >> 20} MiB: no prompt file is that long.")
     return found
@@ -78,10 +80,8 @@ def list_all(args: Namespace) -> Answer:
     state = State(args.state) if args.state else None
     with session.opened() as context:
         found = experiments.list_experiments(
-            context, profile=args.target, state=state, limit=args.limit, before=args.before
+            context, profile=session.only(args.target), state=state, limit=args.limit, before=args.before
         )
-        if args.target and not found:
-            context.home(args.target)  # a misspelt name must not look like an empty list
     following = found[-1].id if len(found) == args.limit else None
     document = {"experiments": [asdict(ExperimentRow.of(e)) for e in found], "next_before": following}
     return Answer(document, views.listing(found, following))
@@ -89,7 +89,7 @@ def list_all(args: Namespace) -> Answer:
 
 def show(args: Namespace) -> Answer:
     with session.opened() as context:
-        found = experiments.get(context, args.id)
+        found = experiments.shown(context, args.id)
         report = reports.latest(context, args.id)
         approved = overview.approval_of(context, args.id)
         steps = experiments.transitions(context, args.id)
@@ -104,7 +104,7 @@ def show(args: Namespace) -> Answer:
 
 def diff(args: Namespace) -> Answer:
     with session.opened() as context:
-        found = experiments.get(context, args.id)
+        found = experiments.shown(context, args.id)
     return Answer({"experiment_id": found.id, "diff": found.diff}, views.diff(found))
 
 
@@ -122,7 +122,8 @@ def approve(args: Namespace) -> Answer:
         question = Question(purpose, experiment=args.id, reason=args.override)
         signed = signing.signed_here(context, question, session.actor(), args.by)
         done = approval.approve(context, args.id, session.actor(), override_reason=args.override, signed=signed)
-        return _moved(context, done)
+        plan = live_window.status(context, args.id).plan
+        return _moved(context, done, views.approved_on(done, plan))
 
 
 def reject(args: Namespace) -> Answer:
@@ -147,14 +148,20 @@ def verify(args: Namespace) -> Answer:
 
 def revert(args: Namespace) -> Answer:
     with session.opened() as context:
+        found = experiments.get(context, args.id)
+        if found.state == State.REVERTED:
+            return _moved(context, found, views.already_reverted(found))
         reason, actor = args.reason or "taken back at a terminal", session.actor()
-        purpose, signed = revert_purpose(experiments.get(context, args.id), force=args.force), None
+        purpose, signed = revert_purpose(found, force=args.force), None
         if purpose:
+            if not (args.reason or "").strip():
+                raise BadInput("Say why with --reason: taking this back is signed for exactly that reason.")
             signed = signing.signed_here(context, Question(purpose, args.id, reason=reason), actor, args.by)
         return _moved(context, applying.revert(context, args.id, actor, reason, force=args.force, signed=signed))
 
 
-def _moved(context: Context, experiment: Experiment) -> Answer:
+def _moved(context: Context, experiment: Experiment, told: Sequence[str] = ()) -> Answer:
+    """``told`` are sentences that a person is told besides."""
     document = {
         "ok": True,
         "experiment_id": experiment.id,
@@ -163,4 +170,5 @@ def _moved(context: Context, experiment: Experiment) -> Answer:
         "revert_commit_sha": experiment.revert_commit_sha,
     }
     daemon, served = overview.daemon_state(context), serving.advice(context, experiment)
-    return Answer({**document, "serving": served}, views.moved(experiment, daemon.alive, context.settings, served))
+    said = (*told, *served)
+    return Answer({**document, "serving": served}, views.moved(experiment, daemon.alive, context.settings, said))

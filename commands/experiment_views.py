@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..ratchet.approval import Approval
     from ..ratchet.audit import Transition
     from ..ratchet.experiments import Experiment
+    from ..ratchet.live_plan import LivePlan
     from ..settings import Settings
 
 View = Callable[[Console], None]
@@ -177,6 +178,24 @@ def history(experiment: Experiment, steps: Sequence[Transition]) -> View:
 def _who(step: Transition) -> str:
     """The label, and the principal that was authenticated where they differ."""
     return step.actor if step.principal in (step.actor, f"os:{step.actor}") else f"{step.actor} ({step.principal})"
+
+
+def approved_on(experiment: Experiment, plan: LivePlan) -> tuple[str, ...]:
+    """What an approval rests on, and what its live window will look at."""
+    measured_as = experiment.verdict if experiment.evaluation_status == "finished" and experiment.verdict else None
+    evaluation = f"Its evaluation: {measured_as or experiment.evaluation_status} ({measured(experiment)})."
+    if not plan.tests:
+        return evaluation, f"WARNING: its live window tests nothing ({plan.note}), so it can only end as inconclusive."
+    return (
+        evaluation,
+        f"Its live window: {plan.note}; {plan.n} to {plan.n_max} sessions, {plan.max_days:g} days at most.",
+    )
+
+
+def already_reverted(experiment: Experiment) -> tuple[str, ...]:
+    """Instead of an answer that looks as if something had been done."""
+    when = (experiment.reverted_at or "")[:19].replace("T", " ")
+    return (f"It was already taken back on {when} UTC; nothing was done.",)
 
 
 def moved(experiment: Experiment, watched: bool, settings: Settings, served: Sequence[str] = ()) -> View:

@@ -28,7 +28,7 @@ _PER_SESSION = (Column("per session", takes_rest=True), Column("sessions"), *_FI
 
 def show(args: Namespace) -> Answer:
     """The windows of one profile, or the newest one of each; beside them the usual figures of those before it."""
-    if args.collect and not args.target:
+    if args.collect and args.target is None:
         raise BadInput("Which profile? Say: hermes ratchet metrics PROFILE --collect")
     with session.opened() as context:
         found = _windows(context, args)
@@ -41,7 +41,7 @@ def show(args: Namespace) -> Answer:
 
 
 def _windows(context: Context, args: Namespace) -> list[Snapshot]:
-    if not args.target:
+    if args.target is None:
         return snapshots.newest_of_each(context)
     profile = host.profile(args.target).name
     if args.collect:

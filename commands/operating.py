@@ -51,7 +51,7 @@ _BREAKS = (Column("transition"), Column("problem", takes_rest=True))
 
 def status(args: Namespace) -> Answer:
     with session.opened() as context:
-        found = overview.look(context, args.target)
+        found = overview.look(context, session.only(args.target))
         unseen = [change for one in found.profiles for change in waiting.unacknowledged(context, one.profile)]
     return Answer(_document(found, unseen), lambda console: _show(console, found, unseen))
 
@@ -185,7 +185,7 @@ def _troubles(one: ProfileOverview) -> list[str]:
 def pause(args: Namespace) -> Answer:
     with session.opened() as context:
         done = controls.pause(context, session.target(args.target), session.actor())
-    text = f"Profile {done.profile} is paused. A live change that fails is still taken back."
+    text = f"Profile {session.named(args, done.profile)} is paused. A live change that fails is still taken back."
     return Answer({"ok": True, "profile": done.profile, "paused": True}, views.sentence(text))
 
 
@@ -197,7 +197,7 @@ def resume(args: Namespace) -> Answer:
             question = Question(Purpose.RESUME, profile=profile)
             signed = signing.signed_here(context, question, actor, args.by)
         done = controls.resume(context, profile, actor, signed)
-    text = f"Profile {done.profile} goes on."
+    text = f"Profile {session.named(args, done.profile)} goes on."
     return Answer({"ok": True, "profile": done.profile, "paused": False}, views.sentence(text))
 
 
@@ -239,6 +239,8 @@ def _audit(console: Console, found: Verdict) -> None:
         console.print(render.table(_BREAKS, [(b.transition_id or "", b.problem) for b in found.breaks]))
     for repository in found.unread:
         render.say(console, f"not asked: {repository}", "yellow")
+    for note in found.notes:
+        render.say(console, f"note: {note}", "yellow")
 
 
 def _log_line(text: str) -> None:

@@ -162,7 +162,8 @@ def _discard(context: Context, public_key: str) -> None:
 
 
 def _document(current: ReviewerSet) -> dict[str, Any]:
-    return {"fingerprint": current.fingerprint, "reviewers": [asdict(one) for one in current.members]}
+    fingerprint = current.fingerprint if current.members else None
+    return {"fingerprint": fingerprint, "reviewers": [asdict(one) for one in current.members]}
 
 
 def _changed(done: ReviewerSet, file: KeyFile | None = None) -> Answer:

@@ -35,9 +35,7 @@ _LIST = (
 
 def list_all(args: Namespace) -> Answer:
     with session.opened() as context:
-        found = scenarios.list_scenarios(context, args.target, include_holdout=args.holdout)
-        if args.target and not found:
-            context.home(args.target)  # a misspelt name must not look like an empty list
+        found = scenarios.list_scenarios(context, session.only(args.target), include_holdout=args.holdout)
     return Answer({"scenarios": [asdict(one) for one in found]}, lambda console: _listing(console, found))
 
 
@@ -55,7 +53,10 @@ def add(args: Namespace) -> Answer:
             holdout=args.holdout,
             critical=args.critical,
         )
-    return Answer({"scenario_id": made.id}, views.sentence(f"Scenario {made.id} is added to profile {made.profile}."))
+    text = f"Scenario {made.id} is added to profile {session.named(args, made.profile)}."
+    if not json.loads(made.checks):
+        text += " It has no checks, so it gives no verdict: it only shows what both versions answer."
+    return Answer({"scenario_id": made.id}, views.sentence(text))
 
 
 def show(args: Namespace) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -26,5 +27,18 @@ def actor() -> Actor:
 
 
 def target(name: str | None) -> str:
-    """The profile that was named, else the active one. Raises UnknownProfile."""
-    return host.profile(name).name if name else host.active_profile().name
+    """The profile that was named, else the active one. Raises UnknownProfile, also for an empty name.
+
+    A script whose variable is empty must not change another profile than it means.
+    """
+    return host.active_profile().name if name is None else host.profile(name).name
+
+
+def only(name: str | None) -> str | None:
+    """The one profile to look at, None for all of them. Raises UnknownProfile."""
+    return None if name is None else host.profile(name).name
+
+
+def named(args: Namespace, profile: str) -> str:
+    """The profile as an answer names it: whoever named none learns which one it was."""
+    return profile if args.target is not None else f"{profile} (the active one; none was named)"

@@ -128,8 +128,11 @@ def _check_person() -> None:
 
 def _confirm_deletion() -> None:
     if not _at_terminal():
-        raise BadInput("--delete-data also deletes the history of every change. Without a terminal, add --yes.")
-    if not _yes("Delete the database with the history of every change?"):
+        raise BadInput(
+            "--delete-data also deletes the history of every change and the reviewers' private keys. Without a "
+            "terminal, add --yes."
+        )
+    if not _yes("Delete the database with the history of every change, and the reviewers' private keys?"):
         raise BadInput("Nothing was removed.")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from .. import host
 from ..errors import ApprovalRefused
-from ..ratchet import consent, questions, signers
+from ..ratchet import consent, questions, signers, signing_words
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
 from ..ratchet.questions import Question
@@ -25,6 +25,8 @@ from ..reviewing.keys import KeyFile, SigningKey
 from ..reviewing.refusals import PassphraseRefused
 from ..reviewing.reviewers import ReviewerSet
 from .plain import visible
+
+_REPEATS = 3
 
 
 def signed_here(context: Context, question: Question, actor: Actor, name: str | None) -> Signed | None:
@@ -43,7 +45,7 @@ def signed_here(context: Context, question: Question, actor: Actor, name: str | 
 
 def _asked_for(context: Context, question: Question, actor: Actor, signer: str) -> Challenge:
     challenge = questions.ask(context, question, signer, actor)
-    print(f"You are about to sign:\n{visible(questions.in_words(context, question))}", file=sys.stderr)
+    print(f"You are about to sign:\n{visible(signing_words.in_words(context, challenge))}", file=sys.stderr)
     return challenge
 
 
@@ -79,14 +81,24 @@ def new_passphrase(name: str) -> str:
     """A passphrase for a new key: the person's own, or a generated one that is shown on the terminal, once."""
     check_person()
     typed = _asked(f"Passphrase for the new key of {name} (leave it empty to have one generated): ")
-    if typed:
-        passphrases.check_strong(typed)
-    else:
-        typed = passphrases.generate()
-        _tell(f"\n    {typed}\n\nWrite it down: it is shown only now, and without it the key is lost.")
+    if not typed:
+        return _generated()
+    if not typed.isprintable():
+        raise PassphraseRefused("It holds a control character, as an arrow key types one. Run the command again.")
+    passphrases.check_strong(typed)
     if _asked("The same once more: ") != typed:
         raise PassphraseRefused("The two are not the same. Nothing was changed; run the command again.")
     return typed
+
+
+def _generated() -> str:
+    made = passphrases.generate()
+    _tell(f"\n    {made}\n\nWrite it down: it is shown only now, and without it the key is lost.")
+    for _ in range(_REPEATS):
+        if _asked("Type it now: ") == made:
+            return made
+        _tell(f"That was another one. It is still:\n\n    {made}\n")
+    raise PassphraseRefused("It was not typed as shown. Nothing was changed; run the command again.")
 
 
 def _asked(prompt: str) -> str:
@@ -94,7 +106,9 @@ def _asked(prompt: str) -> str:
         warnings.simplefilter("error", getpass.GetPassWarning)  # it would go on with an echoing standard input
         try:
             return getpass.getpass(prompt)
-        except (getpass.GetPassWarning, EOFError, OSError):
+        except EOFError:
+            raise PassphraseRefused("No passphrase was typed, so nothing was done.") from None
+        except (getpass.GetPassWarning, OSError):
             raise PassphraseRefused(
                 "A passphrase is typed at a terminal, and there is none here. Run the command in one."
             ) from None

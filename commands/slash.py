@@ -101,7 +101,7 @@ def _show(number: int) -> str:
     from .session import opened
 
     with opened() as context:
-        found = experiments.get(context, number)
+        found = experiments.shown(context, number)
     scores = ""
     if found.baseline_score is not None and found.offline_score is not None:
         scores = f", {found.baseline_score:.0%} to {found.offline_score:.0%}"

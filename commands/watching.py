@@ -32,7 +32,9 @@ _TARGETS = (Column("target", takes_rest=True), Column("waiting"), Column("sent")
 
 def changes(args: Namespace) -> Answer:
     with session.opened() as context:
-        names = [session.target(args.target)] if args.target else [profile.name for profile in host.profiles()]
+        names = (
+            [session.target(args.target)] if args.target is not None else [profile.name for profile in host.profiles()]
+        )
         for name in names:
             guarded.watch(context, name)
         found = [change for name in names for change in waiting.unacknowledged(context, name)]

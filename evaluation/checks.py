@@ -257,7 +257,8 @@ def _parsed(number: int, item: object) -> Check:
         first = error.errors(include_url=False)[0]
         # The discriminator's name stands before the field's in a tagged union.
         where = ".".join(map(str, first["loc"][1:]))
-        reason = f"{where}: {first['msg']}" if where else first["msg"]
+        said = first["msg"].removeprefix("Value error, ")
+        reason = f"{where}: {said}" if where else said
         raise BadInput(f"Check {number} is wrong: {reason}. Correct it and try again.", check=number) from None
 
 

@@ -121,7 +121,16 @@ def latest(context: Context, experiment_id: int) -> dict[str, Any] | None:
             return None
         table = schema.reports
         query = select(table.c.document).where(table.c.sha256 == sha256, table.c.experiment_id == experiment_id)
-        return {"sha256": sha256, **json.loads(tx.execute(query).scalars().first() or "{}")}
+        return {"sha256": sha256, **_fields(tx.execute(query).scalars().first() or "")}
+
+
+def _fields(document: str) -> dict[str, Any]:
+    """A stored report; nothing of a text that no evaluation wrote."""
+    try:
+        found = json.loads(document)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def eval_runs(context: Context, experiment_id: int) -> list[dict[str, Any]]:

@@ -65,7 +65,7 @@ class Review:
 
 def review(context: Context, experiment_id: int) -> Review:
     """Everything on one experiment. Raises UnknownExperiment, StoreCorrupt."""
-    found = experiments.get(context, experiment_id)
+    found = experiments.shown(context, experiment_id)
     base, candidate = (_text(content) for content in experiments.contents(context, found))
     report = reports.latest(context, experiment_id)
     rows = reports.results(context, experiment_id)

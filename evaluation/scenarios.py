@@ -207,6 +207,8 @@ def _validated(name: str, input_text: str, checks: Sequence[object] | str) -> di
     if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
         raise BadInput(f"A scenario needs a name of 1 to {_MAX_NAME} printable characters.")
     asked = checked_text(input_text, "A scenario's input", _MAX_INPUT)
+    if not asked.strip():
+        raise BadInput("A scenario needs an input: what the agent is asked.")
     listed = [check.model_dump(mode="json") for check in parse_checks(checks)]
     stored = checked_text(json.dumps(listed, ensure_ascii=False), "The checks together", _MAX_CHECKS_TEXT)
     return {"name": name.strip(), "input": asked, "checks": stored}

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
+import re
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +18,7 @@ from ..reviewing import pin
 
 NAME = "hermes-ratchet.service"
 FOREGROUND = "hermes -p default ratchet daemon"
+_HOME = re.compile(r'^Environment="?HERMES_HOME=(.*?)"?\s*$', re.MULTILINE)
 _TEMPLATE = """\
 [Unit]
 Description=Hermes ratchet: applies approved changes, watches them, takes bad ones back
@@ -50,13 +55,29 @@ def unit_path() -> Path:
     return base / "systemd" / "user" / NAME
 
 
-def serves_this_home() -> bool:
-    """Whether a unit at :func:`unit_path`, if there is one, was written for this Hermes root, or cannot be read."""
+def units_here() -> tuple[Path, ...]:
+    """Every place where a unit of this user for this Hermes root may lie; a unit of another one is left out.
+
+    ``HOME`` and ``XDG_CONFIG_HOME`` are what the caller says they are, so the system's list of users is asked as well.
+    """
+    places = [unit_path(), *(home / ".config" / "systemd" / "user" / NAME for home in _homes())]
+    return tuple(path for path in dict.fromkeys(places) if serves_this_home(path))
+
+
+def serves_this_home(path: Path) -> bool:
+    """Whether the unit at ``path``, if there is one, was written for this Hermes root, or cannot be read."""
     try:
-        found = unit_path().read_text(encoding="utf-8", errors="replace")
+        found = pin.read_unit(path)
     except OSError:
         return True
-    return _home_line() in found
+    root = host.root().resolve()
+    return any(Path(_unquoted(home)).resolve() == root for home in _HOME.findall(found))
+
+
+def _homes() -> Iterator[Path]:
+    yield Path.home()
+    with suppress(KeyError):  # a user that the system does not list
+        yield Path(pwd.getpwuid(os.getuid()).pw_dir)
 
 
 def _home_line() -> str:
@@ -88,7 +109,7 @@ def install(fingerprint: str | None = None) -> ServiceUnit:
         raise Unavailable(f"There is no systemd here. Run the daemon under your own supervisor: {FOREGROUND}")
     path, text = unit_path(), unit_text(fingerprint)
     found = path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
-    if not serves_this_home():
+    if not serves_this_home(path):
         raise Conflict(f"{path} serves another Hermes home. Remove it first, or keep that one.", path=str(path))
     if found != text:
         _write(path, text)
@@ -121,6 +142,11 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DiskFailed(f"{path} cannot be written: {error}.") from error
+
+
+def _unquoted(text: str) -> str:
+    """The inverse of :func:`_quoted` for the value of a variable."""
+    return re.sub(r"\\(.)", r"\1", text).replace("%%", "%")
 
 
 def _quoted(word: str, *, in_command: bool = False) -> str:

@@ -12,6 +12,7 @@ from .. import host
 from .._db import default_path
 from ..errors import Conflict, DiskFailed
 from ..ratchet.context import open_context
+from ..settings import server_token_path
 from . import config_file, dependencies, overview, package, service_unit
 
 
@@ -81,10 +82,10 @@ def _service() -> Iterator[Item]:
 
 
 def _data(delete: bool) -> Iterator[Item]:
-    """Our directory, and the database where ``RATCHET_DB`` put it."""
+    """Our directory with the reviewers' keys, the server's token, and the database where ``RATCHET_DB`` put it."""
     folder, database = host.data_dir(), default_path()
     outside = [path for path in _parts(database) if not path.is_relative_to(folder)]
-    for path in [*outside, folder]:
+    for path in [*outside, server_token_path(), folder]:
         if not path.exists():
             continue
         if delete:

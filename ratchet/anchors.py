@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._db import driver
-from ..errors import NoEvidence
+from ..errors import NoEvidence, StoreCorrupt
 from ..stats.calibration import Verdict
 from ..stats.creep import MarginBudget
 from . import experiments, live_plan, memberships, settlements
@@ -60,7 +60,7 @@ def _windows(tx: Connection, profile: str) -> list[tuple[Experiment, LivePlan]]:
     for (number,) in driver(tx).execute(query, (profile,)).fetchall():
         try:
             found.append((experiments.load(tx, number), live_plan.load_plan(tx, number)))
-        except NoEvidence:  # a plan that another version wrote says nothing to this one
+        except (NoEvidence, StoreCorrupt):  # written by another version, or by nobody who may: it says nothing here
             break
     return found
 

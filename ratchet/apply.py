@@ -10,7 +10,7 @@ from sqlalchemy import insert
 
 from .. import clock, schema
 from .._db import audit_head
-from ..errors import ApprovalVoid, FileDrifted, IllegalTransition, PathRefused, RatchetError
+from ..errors import ApprovalVoid, FileDrifted, IllegalTransition, PathRefused, RatchetError, StoreCorrupt
 from ..reviewing.challenges import Signed
 from . import (
     approval,
@@ -22,16 +22,18 @@ from . import (
     experiments,
     git_history,
     git_index,
+    intended,
     journal,
     lease,
     live_window,
     operation,
+    own_schema,
     prior_version,
     states,
 )
 from .actor import Actor
 from .beginning import Opening
-from .containment import checked_relpath
+from .containment import checked_relpath, checked_spelling
 from .context import Context
 from .experiments import Experiment
 from .git_history import Place
@@ -96,7 +98,9 @@ def revert(
             return experiment
         _check_may_revert(context, experiment)
         plan = _revert_plan(context, experiment, actor, reason, force)
-        place = git_history.find_place(context.home(profile), context.data, profile)
+        place = git_history.find_place_again(
+            context.home(profile), context.data, profile, _applied_in(context, experiment)
+        )
         opening = beginning.opening(context, experiment, plan, reason, signed, forced=force)
         try:
             _carry_out(context, experiment, plan, place, opening)
@@ -110,7 +114,18 @@ def settle_open(context: Context, profile: str) -> list[str]:
     """Finish or undo what a killed process left of this profile; the caller holds the profile lock."""
     with context.store.read() as tx:
         left = journal.open_operations(tx, profile)
-    return [operation.settle(context, one, record) for one in left]
+    return [_settled(context, one) for one in left]
+
+
+def _settled(context: Context, left: Operation) -> str:
+    if not intended.is_intended(context, left):
+        operation.abandon(context, left, "its row does not say what was agreed to")
+        raise StoreCorrupt(
+            f"What was left of an operation on experiment {left.experiment_id} is not what was agreed to; it was given "
+            "up and no file was touched. Somebody edited the database: look at 'hermes ratchet audit verify'.",
+            experiment_id=left.experiment_id,
+        )
+    return operation.settle(context, left, record)
 
 
 def recover(context: Context) -> list[str]:
@@ -180,6 +195,7 @@ def _carry_out(context: Context, experiment: Experiment, plan: Plan, place: Plac
     """Journal the plan in the transaction in which it was agreed to, then do it."""
     git_index.check_free(place.repository)
     with opening as (tx, actor):
+        own_schema.check_nothing_added(tx)
         agreed = replace(plan, actor=actor)
         begun = journal.begin(tx, agreed, str(place.repository.git_dir), place.head.ref, place.head.commit)
     operation.carry_out(context, begun, place, _message(context, experiment, plan), record)
@@ -227,8 +243,13 @@ def _apply_plan(
     )
 
 
+def _applied_in(context: Context, experiment: Experiment) -> str | None:
+    with context.store.read() as tx:
+        return journal.applied_in(tx, experiment.id)
+
+
 def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason: str, force: bool) -> Plan:
-    target = _target(context, experiment)
+    target = checked_spelling(experiment.target_relpath)
     found_sha256: str | None = experiment.candidate_sha256
     if force:
         found_sha256 = _keep_found(context, _read(context, experiment, target))
@@ -259,7 +280,10 @@ def _target(context: Context, experiment: Experiment) -> PurePosixPath:
 
 
 def _read(context: Context, experiment: Experiment, target: PurePosixPath) -> FileVersion:
-    return read_file(context.home(experiment.profile), target, context.settings.changes.max_file_bytes)
+    """Both versions of a change stay readable even when the limit was lowered since."""
+    with context.store.read() as tx:
+        longest = blobs.longest(tx, experiment.base_sha256, experiment.candidate_sha256)
+    return read_file(context.home(experiment.profile), target, max(context.settings.changes.max_file_bytes, longest))
 
 
 def _is_as_applied(context: Context, experiment: Experiment, target: PurePosixPath) -> bool:

@@ -242,9 +242,18 @@ def _documents(tx: Connection, experiment: Experiment, sha256: str | None) -> li
 
 
 def _is_on_todays_scenarios(tx: Connection, experiment: Experiment, documents: list[str]) -> bool:
-    """Whether a report that says on which scenarios it was measured names those that are in use now."""
-    measured = {json.loads(document).get("scenario_set_hash") for document in documents} - {None}
-    return not measured or scenarios.set_hash(scenarios.train_set(tx, experiment.profile)) in measured
+    """Whether a report says that it was measured on the scenarios that are in use now."""
+    today = scenarios.set_hash(scenarios.train_set(tx, experiment.profile))
+    return any(_scenario_set(document) == today for document in documents)
+
+
+def _scenario_set(document: str) -> object:
+    """What a report says it was measured on; None for a text that no evaluation wrote."""
+    try:
+        found = json.loads(document)
+    except (ValueError, RecursionError):
+        return None
+    return found.get("scenario_set_hash") if isinstance(found, dict) else None
 
 
 def _on_these_bytes(experiment: Experiment) -> ColumnElement[bool]:

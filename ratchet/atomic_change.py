@@ -46,7 +46,7 @@ def describe(relpath: str, base: bytes | None, candidate: bytes, limits: ChangeL
     _check_size(removed, added, limits)
     _check_one_hunk(removed, added)
     change = Change(
-        diff=_unified(relpath, base, before, start, (removed, added)),
+        diff=_unified(relpath, base, candidate, before, start, (removed, added)),
         first_line=start + 1,
         removed=tuple(removed),
         added=tuple(added),
@@ -55,6 +55,15 @@ def describe(relpath: str, base: bytes | None, candidate: bytes, limits: ChangeL
     if base is not None:
         _check_one_unit(change)
     return change
+
+
+def difference(relpath: str, before: bytes | None, after: bytes | None) -> str:
+    """A unified diff of any two versions (None: no file), for a person's eyes; empty only when they are the same."""
+    if before == after:
+        return ""
+    lines = split_lines(before or b"")
+    start, removed, added = _differing_block(lines, split_lines(after or b""))
+    return _unified(relpath, before, after, lines, start, (removed, added))
 
 
 def _differing_block(before: list[bytes], after: list[bytes]) -> tuple[int, list[bytes], list[bytes]]:
@@ -105,7 +114,9 @@ def _units(lines: list[bytes]) -> list[str]:
     return [unit for paragraph in paragraphs for unit in _SENTENCE_END.split(_MARKER.sub("", paragraph)) if unit]
 
 
-def _unified(relpath: str, base: bytes | None, before: list[bytes], start: int, block: _Block) -> str:
+def _unified(
+    relpath: str, base: bytes | None, after: bytes | None, before: list[bytes], start: int, block: _Block
+) -> str:
     """A unified diff for reading; bytes that are not UTF-8 show as escapes. The stored blobs are what is applied.
 
     Only the block is looked at: comparing whole files line by line takes minutes when many lines are alike.
@@ -117,7 +128,7 @@ def _unified(relpath: str, base: bytes | None, before: list[bytes], start: int, 
     around = len(leading) + len(trailing)
     head = [
         f"--- {'/dev/null' if base is None else f'a/{relpath}'}\n",
-        f"+++ b/{relpath}\n",
+        f"+++ {'/dev/null' if after is None else f'b/{relpath}'}\n",
         f"@@ -{_range(first, len(removed) + around)} +{_range(first, len(added) + around)} @@\n",
     ]
     marked = [(" ", leading), ("-", removed), ("+", added), (" ", trailing)]

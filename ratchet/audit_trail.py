@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from .. import schema
 from .._db import Store, driver, fetch_each
-from ..migrations.to_head import statements
 from ..schema.experiments import LEGAL_EDGES
-from . import audit_consent, audit_witnesses
+from . import audit_consent, audit_reviewers, audit_rows, audit_witnesses, own_schema
 from .audit import Transition, link
 from .audit_witnesses import History, Witness
 from .context import Context
@@ -23,7 +20,6 @@ if TYPE_CHECKING:
 
 _NOT_ASKED = History()
 _STEPS = frozenset([(None, "proposed"), *LEGAL_EDGES])
-_OBJECTS = "SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL AND name NOT LIKE 'sqlite!_%' ESCAPE '!'"
 _NUMBERED = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'experiment_state_transitions'"
 _DIGESTS = (
     ("stored content", "SELECT sha256, content FROM blobs"),
@@ -45,7 +41,8 @@ class Verdict:
     """The result of checking everything.
 
     ``checked`` counts transitions, ``witnesses`` what named a link and was compared, ``contents`` the stored files,
-    reports and plans whose hash was recomputed. ``unread`` are the repositories that could not be asked, and why.
+    reports and plans whose hash was recomputed. ``unread`` are the repositories that could not be asked, and why;
+    ``notes`` is what proves nothing and yet a person should know.
     """
 
     ok: bool
@@ -55,11 +52,15 @@ class Verdict:
     witnesses: int
     contents: int
     unread: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def verify(context: Context) -> Verdict:
-    """Check the database as :func:`verify_store` does, and against the commits in the profiles' repositories."""
-    return verify_store(context.store, audit_witnesses.in_history(context))
+    """Check the database as :func:`verify_store` does, and against the profiles' repositories and the pin."""
+    found = verify_store(context.store, audit_witnesses.in_history(context))
+    breaks = (*found.breaks, *(Break(0, problem) for problem in audit_reviewers.gone_though_pinned(context)))
+    notes = (*found.notes, *audit_reviewers.not_as_pinned(context))
+    return replace(found, ok=not breaks, breaks=breaks, notes=notes)
 
 
 def verify_store(store: Store, history: History = _NOT_ASKED) -> Verdict:
@@ -67,29 +68,43 @@ def verify_store(store: Store, history: History = _NOT_ASKED) -> Verdict:
 
     That is: each experiment's state; the head in each approval, in everything that was signed and in each commit of
     ``history``; the note beside the database; the highest number ever given out. The hashes of stored files, reports
-    and plans are recomputed, and tables, indexes and triggers must be those of the schema.
+    and plans are recomputed, the rows that are no links are held against what was signed and against each other
+    (:mod:`audit_rows`), and tables, indexes and triggers must be those of the schema.
     """
     beside = audit_witnesses.beside(store)
     with store.read() as tx:
-        chain = _Chain([beside, *audit_witnesses.in_database(tx), *history.witnesses])
+        known = audit_witnesses.own_commits(tx)
+        chain = _Chain([beside, *audit_witnesses.in_database(tx), *history.witnesses], known)
         for step in fetch_each(tx, Transition, schema.transitions, "ORDER BY id"):
             chain.follow(step)
         chain.end(int(driver(tx).execute(_NUMBERED).fetchone()[0]))
         contents = _Contents(tx)
         unsigned = [Break(*found) for found in audit_consent.unsigned_steps(tx)]
-        breaks = (*chain.breaks, *_check_states(tx, chain), *unsigned, *contents.breaks, *_check_schema(tx))
-    return Verdict(not breaks, chain.checked, chain.hash, breaks, chain.witnesses, contents.checked, history.unread)
+        rows = [Break(*found) for found in (*audit_reviewers.wiped(tx), *audit_rows.problems(tx))]
+        schema_breaks = [Break(0, problem) for problem in own_schema.differences(tx)]
+        breaks = (*chain.breaks, *_check_states(tx, chain), *unsigned, *contents.breaks, *rows, *schema_breaks)
+        notes = (*chain.notes, *audit_reviewers.resets(tx))
+    if chain.checked and beside.head == audit_witnesses.NOTHING_BESIDE:
+        notes = (*notes, "the note beside the database is empty: it cannot tell whether rows at the end are missing")
+    counted = (chain.witnesses, contents.checked)
+    return Verdict(not breaks, chain.checked, chain.hash, breaks, *counted, history.unread, notes)
 
 
 class _Chain:
-    """What was read so far: each experiment's newest state, and what does not fit."""
+    """What was read so far: each experiment's newest state, and what does not fit.
 
-    def __init__(self, witnesses: Iterable[Witness]) -> None:
+    ``commits`` are those that our journal knows of. Anybody can make another one that names this chain, so what such a
+    commit says is a note, unless it names a link beyond the end: that is what is left of rows that were cut off.
+    """
+
+    def __init__(self, witnesses: Iterable[Witness], commits: frozenset[str]) -> None:
         self.breaks: list[Break] = []
+        self.notes: list[str] = []
+        self._commits = commits
         self.states: dict[int, str] = {}
         self.checked = self.witnesses = self.id = 0
         self.hash = ""
-        self._said: dict[int, list[tuple[str, str]]] = {}
+        self._said: dict[int, list[tuple[Witness, str]]] = {}
         for witness in witnesses:
             self._hear(witness)
 
@@ -102,9 +117,9 @@ class _Chain:
         if step.hash != _recomputed(step):
             self._note(step.id, "its contents were changed")
         self._check_step(step)
-        for name, linked in self._said.pop(step.id, ()):
+        for witness, linked in self._said.pop(step.id, ()):
             if linked != step.hash:
-                self._note(step.id, f"is not the row that {name} once held")
+                self._doubt(witness, step.id, f"is not the row that {witness.name} once held")
         self.checked, self.id, self.hash = self.checked + 1, step.id, step.hash
 
     def end(self, numbered: int) -> None:
@@ -112,19 +127,21 @@ class _Chain:
         if numbered > self.id:
             self._note(numbered, f"the chain ends at {self.id}, but its rows were numbered up to {numbered}")
         for number in sorted(self._said):
-            for name, _ in self._said[number]:
-                gone = f"the chain ends at {self.id}" if number > self.id else "there is no such row"
-                self._note(number, f"{gone}, but {name} once held it")
+            for witness, _ in self._said[number]:
+                if number > self.id:
+                    self._note(number, f"the chain ends at {self.id}, but {witness.name} once held it")
+                else:
+                    self._doubt(witness, number, f"there is no such row, but {witness.name} once held it")
 
     def _hear(self, witness: Witness) -> None:
         self.witnesses += 1
         try:
             number, linked = witness.link()
         except ValueError as error:
-            self._note(0, str(error))
+            self._doubt(witness, 0, str(error))
             return
         if number:
-            self._said.setdefault(number, []).append((witness.name, linked))
+            self._said.setdefault(number, []).append((witness, linked))
 
     def _check_step(self, step: Transition) -> None:
         state = self.states.get(step.experiment_id)
@@ -133,6 +150,13 @@ class _Chain:
         if (step.from_state, step.to_state) not in _STEPS:
             self._note(step.id, f"goes from {step.from_state} to {step.to_state}, which no experiment can")
         self.states[step.experiment_id] = step.to_state
+
+    def _doubt(self, witness: Witness, transition_id: int, problem: str) -> None:
+        if witness.commit and witness.commit not in self._commits:
+            row = f"row {transition_id} " if transition_id else ""
+            self.notes.append(f"{row}{problem}; no operation of ours made that commit")
+        else:
+            self._note(transition_id, problem)
 
     def _note(self, transition_id: int, problem: str) -> None:
         self.breaks.append(Break(transition_id, problem))
@@ -179,17 +203,3 @@ def _check_states(tx: Connection, chain: _Chain) -> Iterator[Break]:
             said = chain.states.get(one)
             last = f"its last transition says {said}" if said else "no transition speaks of it"
             yield Break(chain.id, f"experiment {one} is {found[one]} but {last}")
-
-
-def _check_schema(tx: Connection) -> Iterator[Break]:
-    """The database guards itself by triggers and constraints, so they must be there, word for word, and no others."""
-    found = {name: (kind, sql) for name, kind, sql in driver(tx).execute(_OBJECTS)}
-    with closing(sqlite3.connect(":memory:")) as fresh:
-        for statement in statements():
-            fresh.execute(statement)
-        expected = {name: (kind, sql) for name, kind, sql in fresh.execute(_OBJECTS)}
-    for name in sorted(found.keys() | expected.keys()):
-        if name not in expected:
-            yield Break(0, f"the {found[name][0]} {name} does not belong here")
-        elif found.get(name) != expected[name]:
-            yield Break(0, f"the {expected[name][0]} {name} is {'changed' if name in found else 'gone'}")

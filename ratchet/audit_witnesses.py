@@ -20,6 +20,13 @@ from .git_command import Repository, git
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+NOTHING_BESIDE = "0 "
+"""What the note beside a database says before the first link, and when somebody emptied it."""
+
+_COMMITS = (
+    "SELECT commit_sha FROM file_operations UNION SELECT apply_commit_sha FROM experiments"
+    " UNION SELECT revert_commit_sha FROM experiments"
+)
 _HEAD = re.compile(r"0 |([1-9][0-9]{0,15}) ([0-9a-f]{64})")
 _LINE = "%H%x09" + "%x09".join(
     f"%(trailers:key=Ratchet-Audit-{key},valueonly,separator=%x2C)" for key in ("Chain", "Head")
@@ -33,6 +40,8 @@ class Witness:
 
     name: str
     head: str
+    commit: str = ""
+    """The commit's full name, for one: only what our journal knows of proves that rows were changed."""
 
     def link(self) -> tuple[int, str]:
         """The id and the hash. Raises ValueError when it names none."""
@@ -63,6 +72,11 @@ def in_database(tx: Connection) -> Iterator[Witness]:
     for table, what in (("signatures", "signature"), ("reviewer_changes", "reviewer change")):
         for number, text in driver(tx).execute(f"SELECT id, payload FROM {table} ORDER BY id"):
             yield Witness(f"{what} {number}", _signed_head(str(text)))
+
+
+def own_commits(tx: Connection) -> frozenset[str]:
+    """The full names of all commits that our own file operations made."""
+    return frozenset(str(row[0]) for row in driver(tx).execute(_COMMITS) if row[0])
 
 
 def in_history(context: Context) -> History:
@@ -100,4 +114,4 @@ def _commits(repository: Repository, chain: str) -> Iterator[Witness]:
         commit, _, trailers = line.partition("\t")
         named, _, head = trailers.partition("\t")
         if named == chain:  # and not only spoken of
-            yield Witness(f"commit {commit[:12]} in {repository.git_dir}", head)
+            yield Witness(f"commit {commit[:12]} in {repository.git_dir}", head, commit)

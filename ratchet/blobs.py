@@ -28,6 +28,13 @@ def keep(tx: Connection, content: bytes | None) -> str | None:
     return name
 
 
+def longest(tx: Connection, *names: str | None) -> int:
+    """The size in bytes of the longest of these contents; one that is not stored counts as empty."""
+    marks = ", ".join("?" for _ in names)
+    row = driver(tx).execute(f"SELECT max(length(content)) FROM blobs WHERE sha256 IN ({marks})", names).fetchone()
+    return int(row[0] or 0)
+
+
 def load(tx: Connection, name: str | None) -> bytes | None:
     """The content stored under ``name``; None stands for a file that does not exist.
 

@@ -35,7 +35,7 @@ from ..reviewing.refusals import (
     WrongPassphrase,
 )
 from ..reviewing.reviewers import Reviewer, ReviewerSet
-from . import events
+from . import events, own_schema
 from .actor import Actor
 from .context import Context
 
@@ -136,9 +136,10 @@ def standing(context: Context, tx: Connection, nonce: str, claim: Claim) -> Payl
 def ask(context: Context, claim: Claim, signer: str, actor: Actor, *, plan_document: str | None = None) -> Challenge:
     """What the reviewer with the public key ``signer`` is to sign for ``claim``, within ten minutes.
 
-    Raises SignatureRefused when nobody has this key, TooManyAttempts, and like :func:`require`.
+    Raises SignatureRefused when nobody has this key, TooManyAttempts, and like :func:`require`; each leaves a trace.
     """
-    with context.store.write() as tx:
+    with traced(context, actor, claim.purpose), context.store.write() as tx:
+        own_schema.check_nothing_added(tx)
         return challenges.issue(tx, claim, signer, actor.principal, pin=context.pin, plan_document=plan_document)
 
 

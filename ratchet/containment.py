@@ -36,19 +36,28 @@ def checked_relpath(home: Path, text: str, limits: ChangeLimits) -> PurePosixPat
 
     Only the spelling is judged here; links on the way are refused where the file is opened.
     """
-    relpath = _plain(text)
-    folded = [_folded(part) for part in relpath.parts]
-    if folded[0] in _NEVER_FOLDERS or folded[-1].startswith(_NEVER_STARTS) or folded[-1].endswith(_NEVER_ENDINGS):
-        raise PathRefused(f"'{relpath}' holds settings, secrets or state; no change may touch it.")
-    if any(part.startswith(".") for part in folded):
-        raise PathRefused(f"'{relpath}' is hidden; only plain files can be changed.")
-    if folded[0] == _MEMORY:
+    relpath = checked_spelling(text)
+    if _folded(relpath.parts[0]) == _MEMORY:
         _check_memory(home, relpath, limits)
     elif not GitIgnoreSpec.from_lines(_anchored(limits.allowed_files)).match_file(str(relpath)):
         raise PathRefused(
             f"'{relpath}' is not on the list of files a change may touch ({', '.join(limits.allowed_files)}). "
             "The operator can extend changes.allowed_files in config.yaml."
         )
+    return relpath
+
+
+def checked_spelling(text: str) -> PurePosixPath:
+    """``text`` as a path that a revert may write to: whatever the operator allows today, what is live can be undone.
+
+    Raises PathRefused for a path that is not plain, and for what no change may ever touch.
+    """
+    relpath = _plain(text)
+    folded = [_folded(part) for part in relpath.parts]
+    if folded[0] in _NEVER_FOLDERS or folded[-1].startswith(_NEVER_STARTS) or folded[-1].endswith(_NEVER_ENDINGS):
+        raise PathRefused(f"'{relpath}' holds settings, secrets or state; no change may touch it.")
+    if any(part.startswith(".") for part in folded):
+        raise PathRefused(f"'{relpath}' is hidden; only plain files can be changed.")
     return relpath
 
 

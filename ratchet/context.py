@@ -39,7 +39,7 @@ class Context:
 
         Raises SettingsInvalid for a pin that cannot be read.
         """
-        return pin.pinned(service_unit.unit_path() if service_unit.serves_this_home() else None)
+        return pin.pinned(*service_unit.units_here())
 
     @contextmanager
     def profile_lock(self, profile: str) -> Iterator[None]:

@@ -33,6 +33,15 @@ class Control:
     last_error: str | None = None
     retry_at: str | None = None
 
+    @property
+    def is_resting(self) -> bool:
+        """Whether the daemon leaves this profile alone for now; a time that no failure leads to means nothing."""
+        try:
+            left = clock.parse(self.retry_at) - clock.now() if self.retry_at else timedelta(0)
+        except (ValueError, OverflowError):
+            return False
+        return timedelta(0) < left <= timedelta(seconds=_LONGEST_PAUSE_S)
+
 
 def control(tx: Connection, profile: str) -> Control:
     """The switches of a profile; the defaults when nothing was ever set."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,10 @@ from sqlalchemy import insert
 
 from .. import clock, schema
 from .._db import fetch
-from ..errors import BadInput, ChangeRefused, FileDrifted, ProfileBusy, UnknownExperiment
+from ..errors import BadInput, ChangeRefused, Conflict, FileDrifted, ProfileBusy, StoreCorrupt, UnknownExperiment
 from . import blobs, controls, events, git_history, journal, states
 from .actor import Actor
-from .atomic_change import Change, describe
+from .atomic_change import Change, describe, difference
 from .audit import Transition, history
 from .containment import checked_relpath
 from .context import Context
@@ -89,6 +89,28 @@ def get(context: Context, experiment_id: int) -> Experiment:
     """One experiment. Raises UnknownExperiment."""
     with context.store.read() as tx:
         return load(tx, experiment_id)
+
+
+def shown(context: Context, experiment_id: int) -> Experiment:
+    """One experiment for a person to decide on: its diff is made anew from the very bytes, whatever its row says.
+
+    Where these are gone, that is what stands in place of the diff. Raises UnknownExperiment.
+    """
+    found = get(context, experiment_id)
+    try:
+        before, after = contents(context, found)
+    except StoreCorrupt as error:
+        return replace(found, diff=f"{error.message}\n")
+    return replace(found, diff=difference(found.target_relpath, before, after))
+
+
+def check_candidate(context: Context, experiment_id: int, seen: str | None) -> None:
+    """Raises Conflict when the candidate is not the one with the SHA-256 that a person saw; None: they did not say."""
+    if seen is not None and get(context, experiment_id).candidate_sha256 != seen:
+        raise Conflict(
+            f"The candidate of experiment {experiment_id} is not the one you looked at. Look again before you decide.",
+            experiment_id=experiment_id,
+        )
 
 
 def list_experiments(

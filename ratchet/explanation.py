@@ -16,7 +16,7 @@ from .foretelling import foretell
 from .live_window import WindowStatus
 from .memberships import NOT_ELIGIBLE
 from .states import State
-from .wording import days, percent, reasons
+from .wording import count, days, percent, reasons
 
 _DAY = timedelta(days=1)
 
@@ -57,7 +57,11 @@ def _evidence(found: WindowStatus) -> Iterable[str]:
     yield f"{_VERDICTS[found.verdict]}: {found.reason}."
     if decision is None or not found.figures:
         return
-    yield f"{found.counted} sessions counted; looks for a verdict at {plan.n} and {plan.n_max}."
+    looks = f"{plan.n} and {plan.n_max}" if plan.n != plan.n_max else str(plan.n)
+    yield f"{count(found.counted, 'session')} counted; looks for a verdict at {looks}."
+    if told := sum(member.feedback is not None for member in found.members):
+        they = "it" if told == 1 else "they"
+        yield f"Of {count(told, 'session')} a person said how {they} went: that outweighs checks."
     for test, look in zip(plan.tests, found.looks, strict=True):
         seen = findings.found(plan, test, found.figures)
         if look.mid_p:
@@ -80,13 +84,13 @@ def _left_out(found: WindowStatus) -> Iterable[str]:
         eligible = found.counted + len(found.left_out)
         why = Counter(member.reason for member in found.left_out)
         limit = f"; above {percent(found.plan.max_left_out)} nothing is verified"
-        yield f"{len(found.left_out)} of {eligible} sessions it is about were left out: {reasons(why)}{limit}."
+        were = "was" if len(found.left_out) == 1 else "were"
+        left_out = f"{len(found.left_out)} of {count(eligible, 'session')} it is about {were} left out"
+        yield f"{left_out}: {reasons(why)}{limit}."
     others = Counter(m.reason.removeprefix(NOT_ELIGIBLE) for m in found.members if not m.eligible)
     if others:
-        yield f"{sum(others.values())} sessions are no part of the window: {reasons(others)}."
-    changed = sum(m.feedback is not None for m in found.members)
-    if changed:
-        yield f"Of {changed} sessions a person said how they went; that outweighs every check."
+        are = "is" if others.total() == 1 else "are"
+        yield f"{count(others.total(), 'session')} {are} no part of the window: {reasons(others)}."
 
 
 def _next(found: WindowStatus) -> Iterable[str]:
@@ -112,11 +116,12 @@ def _days_left(found: WindowStatus) -> str:
     if not plan.tests:
         return f"Nothing is tested, so nothing can verify it. {end}"
     goal = plan.n if found.counted < plan.n else plan.n_max
+    more = count(goal - found.counted, "more session")
     rate = _rate(found, left)
     if not rate:
-        return f"{goal - found.counted} more sessions until the next chance to verify. {end}"
+        return f"{more} until the next chance to verify. {end}"
     wait = ceil((goal - found.counted) / rate)
-    return f"{goal - found.counted} more sessions, about {days(wait)} at this traffic, until it may be verified. {end}"
+    return f"{more}, about {days(wait)} at this traffic, until it may be verified. {end}"
 
 
 def _rate(found: WindowStatus, left: float) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..stats.together import MeasureLooks
 from . import judging
 from .live_plan import Figures, LivePlan, Measure, PlannedTest, counted
+from .wording import count
 
 _DOLLAR = 1_000_000
 
@@ -43,8 +44,10 @@ def found(plan: LivePlan, test: PlannedTest, sessions: Sequence[Figures]) -> str
         return f"{now.successes} of {now.sessions} sessions succeeded" if now else "no session yet"
     above = sum(judging.is_above(plan, test, sessions))
     tied = any(one.value(test.measure) == judging.level(plan, test) for one in sessions)
-    said = f"{test.measure} above the baseline's {level(plan, test)} in {above} of {len(sessions)} sessions"
-    return f"{said}, equal ones by lot" if tied else said
+    among = f"in {above} of {count(len(sessions), 'session')}"
+    if not tied:
+        return f"{test.measure} above the baseline's {level(plan, test)} {among}"
+    return f"{test.measure} above the baseline's {level(plan, test)}, or equal to it and drawn by lot, {among}"
 
 
 def level(plan: LivePlan, test: PlannedTest) -> str:

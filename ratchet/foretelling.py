@@ -48,7 +48,9 @@ def _catches(plan: LivePlan, test: PlannedTest) -> str:
     if test.measure is Measure.SUCCESS:
         rate = test.rate or 0.0
         cases = [f"to {percent(max(0.0, rate - one.harm))} in {percent(one.reverted)}" for one in harmed]
-        start = f"Success, at about {percent(rate)} before: a fall is caught, {listed(cases)} of cases"
+        before = counted(plan.baseline)
+        seen = f"{before.successes} of {before.sessions} sessions before"
+        start = f"Success, taken as {percent(rate)} after {seen}: a fall is caught, {listed(cases)} of cases"
     else:
         cases = [f"in {percent(one.reverted)} of cases when {percent(one.harm)} of sessions do" for one in harmed]
         rank = f"number {test.k} of the baseline's {len(plan.baseline)} from the top"
@@ -96,12 +98,13 @@ def _duration(plan: LivePlan) -> str:
     end = f"the window ends after {plan.max_days:g} days at the latest"
     if not plan.per_day:
         return f"How long that takes is not known, for there were no such sessions lately; {end}."
+    rate = "session a day" if plan.per_day == 1 else "sessions a day"
     short, long = (ceil(count / plan.per_day) for count in (plan.n, plan.n_max))
     slow = " That is too little traffic to verify anything." if short > plan.max_days else ""
-    return (
-        f"At about {plan.per_day:g} such sessions a day, {plan.n} take about {days(short)} and {plan.n_max} about "
-        f"{days(long)}; {end}.{slow}"
-    )
+    take = f"{plan.n} take about {days(short)} and {plan.n_max} about {days(long)}"
+    if short == long:
+        take = f"{plan.n_max if plan.n == plan.n_max else f'{plan.n} to {plan.n_max}'} take about {days(short)}"
+    return f"At about {plan.per_day:g} such {rate}, {take}; {end}.{slow}"
 
 
 def _replayed(plan: LivePlan) -> str:

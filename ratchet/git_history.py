@@ -73,6 +73,18 @@ def find_place(home: Path, data: Path, profile: str) -> Place:
     return Place(repository, check_ready(repository))
 
 
+def find_place_again(home: Path, data: Path, profile: str, applied_in: str | None) -> Place:
+    """Where a revert goes: the history of ours that has the change, even when the home has got a repository since.
+
+    ``applied_in`` is the git directory of the change's own commit. Raises GitRefused, GitUnavailable.
+    """
+    ours = _bare_git_dir(data, profile)
+    if applied_in and Path(applied_in).resolve() == ours.resolve() and (ours / "HEAD").exists():
+        repository = Repository(ours, own=False)
+        return Place(repository, check_ready(repository))
+    return find_place(home, data, profile)
+
+
 def check_ready(repository: Repository) -> Head:
     """The branch to commit on. Raises GitRefused during a merge and the like or on a detached HEAD, GitUnavailable."""
     ref = _branch(repository)

@@ -6,12 +6,13 @@ import secrets
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert
 
 from .. import clock, schema
 from .._db import fetch
+from ..errors import StoreCorrupt
 from .actor import Actor
 
 if TYPE_CHECKING:
@@ -83,8 +84,11 @@ class Plan:
 
 
 def begin(tx: Connection, plan: Plan, git_dir: str, ref: str, parent: str | None) -> Operation:
-    """Write the plan down. Only one operation of a profile can be open."""
-    row = {
+    """Write the plan down. Only one operation of a profile can be open.
+
+    Raises StoreCorrupt when the database then holds something else: what is written to a file is this plan, not a row.
+    """
+    row: dict[str, Any] = {
         "experiment_id": plan.experiment_id,
         "profile": plan.profile,
         "kind": plan.kind.value,
@@ -103,12 +107,29 @@ def begin(tx: Connection, plan: Plan, git_dir: str, ref: str, parent: str | None
         "started_at": clock.stamp(),
     }
     identifier = int(tx.execute(insert(schema.file_operations).values(row)).lastrowid)
-    return load(tx, identifier)
+    begun = Operation(id=identifier, commit_sha=None, **row)
+    if load(tx, identifier) != begun:
+        raise StoreCorrupt(
+            f"What was to be done for experiment {plan.experiment_id} was changed while it was written down; nothing "
+            "was done. Something in the database rewrites rows: look at 'hermes ratchet audit verify'.",
+            experiment_id=plan.experiment_id,
+        )
+    return begun
 
 
 def load(tx: Connection, operation_id: int) -> Operation:
     """One journal row."""
     return fetch(tx, Operation, schema.file_operations, "WHERE id = ?", operation_id)[0]
+
+
+def applied_in(tx: Connection, experiment_id: int) -> str | None:
+    """The git directory that holds the commit of the change; None when it was never applied."""
+    query = (
+        "SELECT git_dir FROM file_operations WHERE experiment_id = ? AND kind = 'apply' AND phase = ? AND commit_sha ="
+        " (SELECT apply_commit_sha FROM experiments WHERE id = experiment_id) ORDER BY id LIMIT 1"
+    )
+    row = tx.exec_driver_sql(query, (experiment_id, Phase.RECORDED.value)).one_or_none()
+    return None if row is None else str(row[0])
 
 
 def note_commit(tx: Connection, operation: Operation, ref: str, parent: str | None, commit: str) -> None:

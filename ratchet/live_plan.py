@@ -12,13 +12,28 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select
 
 from .. import clock, schema
-from ..errors import NoEvidence
+from ..errors import NoEvidence, StoreCorrupt
 from ..stats.calibration import WindowPlan
 from ..stats.creep import Anchor
-from . import calibrations
+from . import calibrations, signed_claims
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
+
+
+SETTINGS = (
+    "n0",
+    "n_min",
+    "n",
+    "n_max",
+    "alpha",
+    "margin",
+    "confidence",
+    "max_days",
+    "idle_minutes",
+    "max_left_out",
+)
+"""The fields of a plan that are settings of the same name."""
 
 
 class Measure(StrEnum):
@@ -203,8 +218,27 @@ def keep_plan(tx: Connection, experiment_id: int, document: str) -> str:
 
 
 def load_plan(tx: Connection, experiment_id: int) -> LivePlan:
-    """The stored plan of an experiment. Raises NoEvidence when it was never approved."""
-    return read_document(_stored(tx, experiment_id))
+    """The stored plan of an experiment, provided that it is the one that was approved.
+
+    Raises NoEvidence when it was never approved, StoreCorrupt when the plan was replaced since.
+    """
+    document = _stored(tx, experiment_id)
+    if _sha256(document) not in _approved_plans(tx, experiment_id):
+        raise StoreCorrupt(
+            f"The live plan of experiment {experiment_id} is not the one that was approved; nothing is decided by it. "
+            "Somebody edited the database: look at 'hermes ratchet audit verify', then take the change back.",
+            experiment_id=experiment_id,
+        )
+    return read_document(document)
+
+
+def _approved_plans(tx: Connection, experiment_id: int) -> set[str | None]:
+    """The SHA-256 of what was signed; of an unsigned approval, of what its row says."""
+    signed = {claim.plan_sha256 for claim in signed_claims.claims(tx, experiment_id, *signed_claims.APPROVING)}
+    if signed or signed_claims.must_exist(tx, experiment_id):
+        return signed
+    table = schema.approvals
+    return set(tx.execute(select(table.c.plan_sha256).where(table.c.experiment_id == experiment_id)).scalars())
 
 
 def kept_sha256(tx: Connection, experiment_id: int) -> str:

@@ -46,7 +46,7 @@ def observe(context: Context, experiment_id: int) -> WindowStatus:
     A window that is not open takes nothing in. Raises UnknownExperiment, NoEvidence, SessionsUnavailable.
     """
     with context.store.read() as tx:
-        experiment = experiments.load(tx, experiment_id)
+        experiment = contamination.dated(tx, experiments.load(tx, experiment_id))
         plan = load_plan(tx, experiment_id)
         known = memberships.known_sessions(tx, experiment_id)
     if not window_sessions.is_open(experiment):
@@ -81,7 +81,7 @@ def status(context: Context, experiment_id: int) -> WindowStatus:
     seen = experiments.get(context, experiment_id)
     draft = planning.draft(context, seen) if seen.state == State.PROPOSED else None
     with context.store.read() as tx:
-        experiment = experiments.load(tx, experiment_id)
+        experiment = contamination.dated(tx, experiments.load(tx, experiment_id))
         plan = draft or load_plan(tx, experiment_id)
         settled = settlements.load(tx, experiment_id) if experiment.live_verdict else None
         until = settled.newest_word if settled else memberships.newest_word(tx)
@@ -158,7 +158,14 @@ def verify(context: Context, experiment_id: int, actor: Actor) -> Experiment:
         raise NoEvidence(f"The live window does not allow it: {found.reason}.{way_out}", experiment_id=experiment_id)
     settle_verdict(context, found, actor)
     with context.store.write() as tx:
-        if experiments.load(tx, experiment_id).state != State.VERIFIED:
+        experiment = experiments.load(tx, experiment_id)
+        if experiment.state == State.LIVE and experiment.live_verdict != Verdict.VERIFIED:
+            raise NoEvidence(
+                f"The window of experiment {experiment_id} ended as {experiment.live_verdict} meanwhile. See: hermes "
+                f"ratchet live {experiment_id}",
+                experiment_id=experiment_id,
+            )
+        if experiment.state != State.VERIFIED:
             _verify(tx, experiment_id, actor, found.reason)
         return experiments.load(tx, experiment_id)
 

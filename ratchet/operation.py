@@ -74,6 +74,13 @@ def settle(context: Context, operation: Operation, record: Recorder) -> str:
         return f"undid {operation.kind} of experiment {operation.experiment_id}"
 
 
+def abandon(context: Context, operation: Operation, why: str) -> None:
+    """Close an operation without touching any file; the caller holds the profile lock."""
+    with context.store.write() as tx:
+        _emit(tx, operation, "operation.undone", operation=operation.kind, reason=why)
+        journal.close(tx, operation, Phase.UNDONE, why)
+
+
 @contextmanager
 def _at_work(context: Context, operation: Operation, repository: Repository) -> Iterator[_Work]:
     with context.store.read() as tx:

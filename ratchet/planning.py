@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,10 @@ from ..settings import WindowSettings
 from . import anchors, baseline, calibrations, experiments, host_versions, planned_tests, window_sessions
 from . import replay as replaying
 from .anchors import Kind, Standing
+from .baseline import History
 from .context import Context
 from .experiments import Experiment
-from .live_plan import Figures, LivePlan, Measure, PlannedTest, read_document
+from .live_plan import SETTINGS, Figures, LivePlan, Measure, PlannedTest, read_document
 from .signal import success_signal
 from .states import State
 
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _FRESH = timedelta(days=1)
-_FRESH_WHILE_GROWING = timedelta(minutes=5)
+_ROUNDING = 1 + 1e-9
+_HIGHEST_BOUNDARY = 0.5
 _AT_ONCE = 250
 """Sessions of baseline and window together up to which a boundary is found within a second or two."""
 
@@ -43,13 +46,13 @@ class PlanNotReady(Conflict):
 def make_plan(context: Context, experiment: Experiment) -> LivePlan:
     """The plan for an experiment, from the settings and the profile's newest sessions on the base version.
 
-    The same one again for a day (five minutes while the baseline is still growing), unless something it depends on has
-    changed. No transaction may be open around it. Raises BadInput for a malformed success check, SettingsInvalid for
-    sizes that make no window, SessionsUnavailable.
+    The same one again for a day, unless something it depends on has changed; while the baseline is not full, that is
+    also its sessions. No transaction may be open around it. Raises BadInput for a malformed success check,
+    SettingsInvalid for sizes that make no window, SessionsUnavailable.
     """
     host_versions.note(context)
     prefix = _draft_name(context, experiment)
-    if (kept := _draft(context, prefix)) is not None:
+    if (kept := _draft(context, experiment, prefix)) is not None:
         return kept
     made = _make(context, experiment)
     with context.store.write() as tx:
@@ -71,7 +74,7 @@ def check_prepared(context: Context, experiment_id: int) -> None:
 
 def draft(context: Context, experiment: Experiment) -> LivePlan | None:
     """The plan that was made for an experiment and still holds; None when it would have to be made."""
-    return _draft(context, _draft_name(context, experiment))
+    return _draft(context, experiment, _draft_name(context, experiment))
 
 
 # --- drafts
@@ -101,7 +104,7 @@ def _last_window(tx: Connection, profile: str) -> list[Any]:
     return list(driver(tx).execute(query, (profile,)).fetchone() or ())
 
 
-def _draft(context: Context, prefix: str) -> LivePlan | None:
+def _draft(context: Context, experiment: Experiment, prefix: str) -> LivePlan | None:
     with context.store.read() as tx:
         found = calibrations.newest(tx, prefix)
     if found is None:
@@ -110,24 +113,56 @@ def _draft(context: Context, prefix: str) -> LivePlan | None:
         plan = read_document(found[0])
     except NoEvidence:  # another version of this program made it
         return None
-    full = len(plan.baseline) >= context.settings.window.n0
-    fresh = clock.parse(found[1]) > clock.now() - (_FRESH if full else _FRESH_WHILE_GROWING)
-    return plan if fresh else None
+    full = len(plan.baseline) >= context.settings.window.n0 and bool(plan.tests)
+    if clock.parse(found[1]) <= clock.now() - _FRESH or not _is_of_todays_settings(context, plan):
+        return None
+    return plan if full or plan.baseline == _look_back(context, experiment).sessions else None
+
+
+def _is_of_todays_settings(context: Context, plan: LivePlan) -> bool:
+    """Whether the draft says what the settings say: it lies where anybody can add another one under its name."""
+    window = context.settings.window
+    return (
+        all(getattr(plan, name) == getattr(window, name) for name in SETTINGS)
+        and plan.success_checks == _stored_checks(context)
+        and plan.asks == (not plan.replay.trustworthy and window.when_advisory == "ask")
+        and sum(test.window.alpha for test in plan.tests) <= window.alpha * _ROUNDING
+        and all(0 <= test.boundary < _HIGHEST_BOUNDARY for test in plan.tests)
+    )
 
 
 # --- the plan
 
 
-def _make(context: Context, experiment: Experiment) -> LivePlan:
-    window, checks = context.settings.window, context.settings.success_checks
-    _check_sizes(window)
-    signal = success_signal(checks)
+@dataclass(frozen=True)
+class _Lookback:
+    """The profile's past, whether success can be told from it, and the baseline sessions that come of it."""
+
+    past: History
+    tests_success: bool
+    sessions: tuple[Figures, ...]
+
+
+def _look_back(context: Context, experiment: Experiment) -> _Lookback:
+    window = context.settings.window
+    signal = success_signal(context.settings.success_checks)
     past = baseline.look_back(context, experiment, signal)
     tests_success = "success" in window.measures and (
         signal is not None or (past.has_feedback and past.share_known(window.n0) >= 1 - window.max_left_out)
     )
-    sessions = _whole(past.on_base(window.n0, known=tests_success or window.measures == ("success",)), window.n0)
-    stored_checks = json.dumps(checks, sort_keys=True)
+    known = tests_success or window.measures == ("success",)
+    return _Lookback(past, tests_success, _whole(past.on_base(window.n0, known=known), window.n0))
+
+
+def _stored_checks(context: Context) -> str:
+    return json.dumps(context.settings.success_checks, sort_keys=True)
+
+
+def _make(context: Context, experiment: Experiment) -> LivePlan:
+    window, stored_checks = context.settings.window, _stored_checks(context)
+    _check_sizes(window)
+    found = _look_back(context, experiment)
+    past, tests_success, sessions = found.past, found.tests_success, found.sessions
     with context.store.read() as tx:
         version, cuts = host_versions.load(tx).current, replaying.cuts(tx, experiment.profile)
         kind = Kind(past.model, version, window_sessions.scope(experiment.target_relpath), stored_checks)

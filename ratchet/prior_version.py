@@ -8,22 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
-
 from .. import schema
 from .._db import fetch
 from ..errors import StoreCorrupt
-from ..reviewing.keys import verifies
-from ..reviewing.payload import Claim, Payload, Purpose, parse
-from ..reviewing.refusals import PayloadRefused
-from ..schema.reviewing import reviewer_changes, signatures
-from . import audit, events
-from .consent import SIGNED
+from ..reviewing.payload import Purpose
+from . import audit, events, signed_claims
+from .signed_claims import APPROVING
 from .states import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from sqlalchemy import Connection
 
     from .context import Context
@@ -79,34 +72,10 @@ def _note_unexpected(context: Context, experiment: Experiment, found: list[Prior
 
 def _possible(tx: Connection, experiment: Experiment, found: list[PriorVersion]) -> set[str | None]:
     steps = audit.history(tx, experiment.id)
+    needed = signed_claims.must_exist(tx, experiment.id)
     if not any(step.to_state == State.LIVE and _FORCED in step.reason for step in steps):
-        return _approved_on(tx, experiment) or {experiment.base_sha256}
-    if not any(f"({SIGNED})" in step.reason for step in steps):
+        signed = {claim.base_sha256 for claim in signed_claims.claims(tx, experiment.id, *APPROVING)}
+        return signed if signed or needed else {experiment.base_sha256}
+    if not needed:
         return {one.prior_sha256 for one in found[:1]}
-    return {claim.found_sha256 for claim in _signed(tx, experiment, Purpose.FORCE)}
-
-
-def _approved_on(tx: Connection, experiment: Experiment) -> set[str | None]:
-    """The base as it was signed, whatever the experiment's row says by now; empty when nobody signed."""
-    return {claim.base_sha256 for claim in _signed(tx, experiment, Purpose.APPROVE, Purpose.OVERRIDE)}
-
-
-def _signed(tx: Connection, experiment: Experiment, *purposes: Purpose) -> Iterator[Claim]:
-    """What somebody who was ever a reviewer signed about an experiment."""
-    changes = map(_readable, tx.execute(select(reviewer_changes.c.payload)).scalars())
-    reviewers = {change.claim.key for change in changes if change}
-    query = select(signatures).where(
-        signatures.c.experiment_id == experiment.id, signatures.c.purpose.in_([one.value for one in purposes])
-    )
-    for row in tx.execute(query):
-        payload = _readable(row.payload)
-        if payload and payload.signer in reviewers and verifies(payload.signer, payload.message(), row.signature):
-            yield payload.claim
-
-
-def _readable(text: str) -> Payload | None:
-    """None for a row that somebody made up: it must not keep a change from being taken back."""
-    try:
-        return parse(text)
-    except PayloadRefused:
-        return None
+    return {claim.found_sha256 for claim in signed_claims.claims(tx, experiment.id, Purpose.FORCE)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -55,24 +54,6 @@ def ask(context: Context, question: Question, signer: str, actor: Actor) -> Chal
     if asked is None:
         raise BadInput("Reviewers are added and removed on a terminal only: hermes ratchet reviewer --help")
     return asked(context, question, signer, actor)
-
-
-def in_words(context: Context, question: Question) -> str:
-    """What the signature lets happen, with the change itself, read from the very bytes that are signed for."""
-    if question.experiment is None:
-        scenario = f", scenario {question.scenario}" if question.scenario else ""
-        return f"{question.purpose}: profile '{question.profile}'{scenario}"
-    experiment = experiments.get(context, question.experiment)
-    decision = f" {question.decision}" if question.decision else ""
-    first = (
-        f"{question.purpose}{decision}: experiment {experiment.id}, {experiment.profile}/{experiment.target_relpath}"
-    )
-    before, after = (_lines(content) for content in experiments.contents(context, experiment))
-    return "\n".join([first, *difflib.unified_diff(before, after, "before", "after", n=1, lineterm="")])
-
-
-def _lines(content: bytes | None) -> list[str]:
-    return (content or b"").decode("utf-8", "backslashreplace").splitlines()
 
 
 def _approval(context: Context, question: Question, signer: str, actor: Actor) -> Challenge:

@@ -42,11 +42,17 @@ def keep(tx: Connection, experiment: Experiment, settled: Settlement) -> None:
 
 
 def load(tx: Connection, experiment_id: int) -> Settlement | None:
-    """How a window ended; None before it did."""
-    query = "SELECT kind, payload FROM events WHERE experiment_id = ? AND kind IN (?, ?, ?) ORDER BY id LIMIT 1"
-    row = driver(tx).execute(query, (experiment_id, *_DECIDED)).fetchone()
-    if row is None:
+    """How a window ended; None before it did. Events that hold no such thing are passed over."""
+    query = "SELECT kind, payload FROM events WHERE experiment_id = ? AND kind IN (?, ?, ?) ORDER BY id"
+    for kind, payload in driver(tx).execute(query, (experiment_id, *_DECIDED)).fetchall():
+        if found := _read(Verdict(str(kind).removeprefix("window.")), payload):
+            return found
+    return None
+
+
+def _read(verdict: Verdict, payload: str) -> Settlement | None:
+    try:
+        said = json.loads(payload)
+        return Settlement(verdict, str(said["reason"]), int(said.get("sessions", 0)), int(said.get("newest_word", 0)))
+    except (AttributeError, KeyError, TypeError, ValueError, RecursionError):
         return None
-    said = json.loads(row[1])
-    verdict = Verdict(str(row[0]).removeprefix("window."))
-    return Settlement(verdict, said["reason"], said.get("sessions", 0), said.get("newest_word", 0))

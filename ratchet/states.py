@@ -43,6 +43,15 @@ LEGAL: Mapping[State, frozenset[State]] = _edges()
 
 IN_FLIGHT = (State.APPROVED, State.LIVE)
 
+_WAYS = {
+    State.APPROVED: "approve",
+    State.REJECTED: "reject",
+    State.LIVE: "apply",
+    State.VERIFIED: "verify",
+    State.REVERTED: "revert",
+}
+"""The command that leads to each state."""
+
 _SELECT = "SELECT state, profile FROM experiments WHERE id = ?"
 _OTHER = "SELECT id, state FROM experiments WHERE profile = ? AND state IN ('approved', 'live')"
 _INSERT = (
@@ -116,4 +125,6 @@ def _refusal(tx: Connection, experiment_id: int, state: State, to: State) -> str
     steps = audit.history(tx, experiment_id)
     by = f" (by {steps[-1].actor}, {steps[-1].created_at[:19]})" if steps else ""
     allowed = ", ".join(sorted(LEGAL[state])) or "nothing"
-    return f"Experiment {experiment_id} is {state}{by} and cannot become {to}; from {state} it can become {allowed}."
+    said = f"Experiment {experiment_id} is {state}{by} and cannot become {to}; from {state} it can become {allowed}."
+    ways = " or ".join(f"hermes ratchet {_WAYS[end]} {experiment_id}" for end in sorted(LEGAL[state]) if end in _WAYS)
+    return f"{said} To do that: {ways}" if ways else said

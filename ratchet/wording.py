@@ -24,6 +24,11 @@ def days(count: int) -> str:
     return "a day" if count == 1 else f"{count} days"
 
 
+def count(number: int, what: str) -> str:
+    """So many of something, e.g. "1 session" and "2 sessions"."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def listed(parts: Sequence[str]) -> str:
     """Parts of a sentence, the last one behind an "and"."""
     *first, last = parts

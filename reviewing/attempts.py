@@ -113,9 +113,10 @@ def _wait(tx: Connection, limit: Limit, moment: datetime, horizon: timedelta, *a
     """What is left of the wait after the newest failure, never longer than the limit's longest."""
     table = signature_attempts
     failed = or_(table.c.outcome.is_(None), table.c.outcome == Outcome.REFUSED.value)
-    recent = table.c.started_at > clock.stamp(moment - horizon)
+    # A try that has yet to come was made up, to lock the reviewer out until then.
+    recent = table.c.started_at.between(clock.stamp(moment - horizon), clock.stamp(moment))
     ended = func.max(func.coalesce(table.c.ended_at, table.c.started_at))
     query = select(func.count(), ended).where(failed, recent, *among)
     failures, newest = tx.execute(query).one()
     full = limit.wait(failures)
-    return min(full, clock.parse(newest) + full - moment) if failures else full
+    return min(full, clock.parse(min(newest, clock.stamp(moment))) + full - moment) if failures else full

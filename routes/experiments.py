@@ -141,13 +141,13 @@ def propose_again(
 @router.get("/experiments/{experiment_id}")
 def get_experiment(context: Opened, experiment_id: Identifier) -> ExperimentRow:
     """One experiment."""
-    return ExperimentRow.of(experiments.get(context, experiment_id))
+    return ExperimentRow.of(experiments.shown(context, experiment_id))
 
 
 @router.get("/experiments/{experiment_id}/history")
 def history(context: Opened, experiment_id: Identifier) -> ExperimentHistory:
     """One experiment with its transitions, evaluation runs and results."""
-    found = experiments.get(context, experiment_id)
+    found = experiments.shown(context, experiment_id)
     return ExperimentHistory(
         experiment=ExperimentRow.of(found),
         transitions=experiments.transitions(context, experiment_id),
@@ -165,6 +165,7 @@ def approve(
     asked = body or ApproveBody()
     actor, override = asked.by(principal), asked.override_reason
     purpose = Purpose.OVERRIDE if (override or "").strip() else Purpose.APPROVE
+    experiments.check_candidate(context, experiment_id, asked.candidate_sha256)
     signed = asked.signed(context, Question(purpose, experiment_id, reason=override), actor)
     approval.approve(context, experiment_id, actor, override_reason=override, signed=signed)
     return Approved()

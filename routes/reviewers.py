@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ..installation import overview
-from ..ratchet import live_window, questions, unlocking
+from ..ratchet import live_window, questions, signing_words, unlocking
 from ..ratchet.questions import Question
 from ..reviewing.payload import PREFIX, Purpose
 from ..reviewing.reviewers import Reviewer
@@ -69,7 +69,12 @@ def challenge(context: Opened, body: ChallengeBody, principal: Principal) -> Sig
         live_window.check_prepared(context, body.experiment)
     question = Question(body.purpose, body.experiment, body.profile, body.scenario, body.decision, body.reason)
     asked = questions.ask(context, question, body.signer, body.by(principal))
-    return SignatureAsked(prefix=PREFIX.decode(), payload=asked.payload.text(), expires_at=asked.expires_at)
+    return SignatureAsked(
+        prefix=PREFIX.decode(),
+        payload=asked.payload.text(),
+        expires_at=asked.expires_at,
+        words=signing_words.in_words(context, asked),
+    )
 
 
 @router.post("/reviewers/unlock")

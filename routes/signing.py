@@ -14,6 +14,9 @@ from ..reviewing.challenges import Signed
 from ..reviewing.payload import MAX_BYTES
 from .asking import Labelled, Name, Sentence
 
+_LONGEST_SIGNATURE = 1_000
+"""More than a signature has: one of a wrong length is refused where refusals leave a trace."""
+
 
 class SignedBody(Labelled):
     """Either ``payload`` and ``signature``, or ``reviewer`` and ``passphrase``; neither where none is needed."""
@@ -21,7 +24,7 @@ class SignedBody(Labelled):
     payload: Annotated[str, Field(max_length=MAX_BYTES)] | None = Field(
         None, description="What POST /reviewers/challenge gave, unchanged."
     )
-    signature: Annotated[str, Field(max_length=128)] | None = Field(
+    signature: Annotated[str, Field(max_length=_LONGEST_SIGNATURE)] | None = Field(
         None, description="The Ed25519 signature of its message, 128 hex digits."
     )
     reviewer: Name | None = Field(None, description="Whose key file on this machine signs instead.")
@@ -40,6 +43,9 @@ class SignedBody(Labelled):
 
 class ApproveBody(SignedBody):
     override_reason: Sentence | None = Field(None, description="Why to approve without a finished evaluation.")
+    candidate_sha256: str | None = Field(
+        None, description="Of the candidate that was looked at; when it is another one by now, nothing is approved."
+    )
 
 
 class ForceBody(SignedBody):
@@ -59,3 +65,6 @@ class SignatureAsked(BaseModel):
     prefix: str
     payload: str
     expires_at: str
+    words: str = Field(
+        description="What the signature lets happen: the change, what it was measured at, the live plan."
+    )

@@ -34,6 +34,9 @@ _APPEND_ONLY = (
 )
 _KEPT = ("experiments", "eval_runs", "file_operations", "jobs", "scenarios", *KEPT)
 
+KEPT_FOR_GOOD = (*_APPEND_ONLY, *_KEPT)
+"""Tables of which no row is ever deleted."""
+
 _MAY_CHANGE = frozenset(
     {
         "state",

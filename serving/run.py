@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import BadInput, PortTaken, Unavailable
+from ..settings import server_token_path
 from . import token_file
 from .admission import LOOPBACK_NAMES, Policy
 
@@ -48,7 +49,8 @@ def serve(options: Options, say: Callable[[str], None], *, show_token: bool) -> 
     Raises BadInput for an address nobody could safely use, PortTaken, Unavailable, Forbidden for an open token file.
     """
     _check(options)
-    path = options.token_file or token_file.default_path()
+    _check_certificate(options)
+    path = options.token_file or server_token_path()
     token = token_file.ensured(path)
     with _bound(options) as bound:
         address = _address(options, bound.getsockname()[1])
@@ -68,6 +70,8 @@ def policy(options: Options, token: str) -> Policy:
 
 
 def _check(options: Options) -> None:
+    if not options.host:
+        raise BadInput("No address to listen on was named. Name one: hermes ratchet serve --host 127.0.0.1")
     if (options.certificate is None) != (options.key is None):
         raise BadInput("A certificate needs its key and the other way round: give both --certificate and --key.")
     if not options.is_loopback and not options.is_encrypted:
@@ -75,6 +79,19 @@ def _check(options: Options) -> None:
             f"{options.host} is not a loopback address, and without TLS the token would cross the network for all to "
             "read, which is no authentication. Use an SSH tunnel to 127.0.0.1, or give --certificate and --key."
         )
+
+
+def _check_certificate(options: Options) -> None:
+    """Before anything is said to listen."""
+    if options.certificate is None or options.key is None:
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(options.certificate, options.key)
+    except (OSError, ssl.SSLError) as error:
+        why = error.strerror or str(error)
+        raise BadInput(
+            f"The certificate or its key cannot be used: {why}. Name them with --certificate and --key."
+        ) from None
 
 
 def _bound(options: Options) -> socket.socket:
@@ -105,9 +122,11 @@ def _run(options: Options, allowed: Policy, bound: socket.socket) -> None:
     import uvicorn
 
     from .app import build
+    from .bounded_protocol import BoundedProtocol
 
     config = uvicorn.Config(
         build(allowed),
+        http=BoundedProtocol,
         log_config=None,
         access_log=False,  # a socket's address holds the token
         server_header=False,
@@ -118,8 +137,4 @@ def _run(options: Options, allowed: Policy, bound: socket.socket) -> None:
         ssl_certfile=options.certificate,
         ssl_keyfile=options.key,
     )
-    try:
-        config.load()
-    except (OSError, ssl.SSLError) as error:
-        raise BadInput(f"The certificate or its key cannot be used: {error}.") from None
     uvicorn.Server(config).run(sockets=[bound])

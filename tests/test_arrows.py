@@ -19,6 +19,7 @@ FLOOR = {
     "reviewing",
     "migrations",
     "_db",
+    "_state_db",
     "_turnstile",
     "host",
     "settings",

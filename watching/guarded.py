@@ -151,7 +151,7 @@ def _remembered(profile: str, seen: Sighting, numbers: list[int], operation_id: 
         return records.first_seen(profile, seen.name, seen.version, seen.stat, operation_id)
     waiting = known.event_id if known else None
     accepted = known.accepted if known else ABSENT
-    if seen.own and waiting is None:
+    if seen.own and (waiting is None or seen.own[-1].forced):  # who signs a force has seen what is written over
         accepted = seen.own[-1].new
     waiting = numbers[-1] if numbers else waiting
     is_same = known is not None and known.version == seen.version

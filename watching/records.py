@@ -76,11 +76,12 @@ class Standing:
 
 @dataclass(frozen=True)
 class Own:
-    """What one finished file operation of ours did."""
+    """What one finished file operation of ours did. ``forced``: a person signed to write over what stood there."""
 
     id: int
     expected: Version
     new: Version
+    forced: bool = False
 
 
 def standing(tx: Connection, profile: str) -> Standing | None:
@@ -133,19 +134,36 @@ def under_way(tx: Connection, profile: str) -> dict[str, int]:
     return {str(relpath): int(number) for relpath, number in tx.exec_driver_sql(query, (profile,))}
 
 
+_DONE = """
+SELECT o.relpath, o.id, o.expected_sha256, o.new_sha256, o.expected_sha256 IS NOT
+  CASE o.kind WHEN 'apply' THEN e.base_sha256 ELSE e.candidate_sha256 END
+FROM file_operations o
+JOIN experiments e ON e.id = o.experiment_id AND e.profile = o.profile AND e.target_relpath = o.relpath
+JOIN guarded_profiles p ON p.profile = o.profile
+LEFT JOIN guarded_files g ON g.profile = o.profile AND g.relpath = o.relpath
+WHERE o.profile = ? AND o.phase = 'recorded' AND o.id > coalesce(g.operation_id, p.operation_id)
+  AND o.commit_sha = CASE o.kind WHEN 'apply' THEN e.apply_commit_sha ELSE e.revert_commit_sha END
+  AND EXISTS (SELECT 1 FROM experiment_state_transitions t WHERE t.experiment_id = e.id
+    AND t.to_state = CASE o.kind WHEN 'apply' THEN 'live' ELSE 'reverted' END)
+  AND NOT EXISTS (SELECT 1 FROM file_operations b WHERE b.experiment_id = e.id AND b.kind = o.kind
+    AND b.phase = 'recorded' AND b.id < o.id)
+  AND (o.kind = 'apply' AND o.new_sha256 = e.candidate_sha256
+    OR o.kind = 'revert' AND (o.new_sha256 IS e.base_sha256
+      OR o.new_sha256 IS (SELECT s.prior_sha256 FROM experiment_snapshots s WHERE s.experiment_id = e.id
+        ORDER BY s.id LIMIT 1)))
+ORDER BY o.id
+"""
+
+
 def own_changes(tx: Connection, profile: str) -> dict[str, list[Own]]:
-    """Finished operations that are not accounted for yet, oldest first, by file."""
-    rows = tx.exec_driver_sql(
-        "SELECT o.relpath, o.id, o.expected_sha256, o.new_sha256 FROM file_operations o"
-        " JOIN guarded_profiles p ON p.profile = o.profile"
-        " LEFT JOIN guarded_files g ON g.profile = o.profile AND g.relpath = o.relpath"
-        " WHERE o.profile = ? AND o.phase = 'recorded' AND o.id > coalesce(g.operation_id, p.operation_id)"
-        " ORDER BY o.id",
-        (profile,),
-    )
+    """Finished operations that are not accounted for yet, oldest first, by file.
+
+    The journal alone proves nothing, for anybody can add to it: the experiment must have taken that step, by that
+    commit and once, and the operation must have written the experiment's own bytes or put back what stood there.
+    """
     found: dict[str, list[Own]] = {}
-    for relpath, number, expected, new in rows:
-        found.setdefault(relpath, []).append(Own(number, of_bytes(expected), of_bytes(new)))
+    for relpath, number, expected, new, forced in tx.exec_driver_sql(_DONE, (profile,)):
+        found.setdefault(relpath, []).append(Own(number, of_bytes(expected), of_bytes(new), bool(forced)))
     return found
 
 

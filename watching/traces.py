@@ -12,19 +12,20 @@ import re
 import sqlite3
 import stat
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from .._state_db import SessionsUnavailable, read_state_db
+
 _MAX_BYTES = 1_000_000
 _LOG_TAIL = 512_000
 _NEWEST_MESSAGES = 5_000
-_CALLS = (
-    "SELECT role, session_id, tool_calls, tool_call_id, timestamp FROM messages"
-    " WHERE id > (SELECT max(id) FROM messages) - ? AND role IN ('assistant', 'tool')"
+_CALL = ("role", "session_id", "tool_calls", "tool_call_id", "timestamp")
+_NEWEST = (
+    "id > (SELECT max(id) FROM messages) - ? AND role IN ('assistant', 'tool')"
     " AND typeof(timestamp) IN ('real', 'integer')"
     " ORDER BY id"
 )
@@ -84,7 +85,7 @@ class Traces:
         """The tool calls among the newest messages of all sessions, oldest first."""
         try:
             return _calls(_messages(self._home / "state.db"))
-        except (sqlite3.Error, OSError):
+        except SessionsUnavailable:
             return []
 
     @cached_property
@@ -132,11 +133,11 @@ class Traces:
 
 
 def _messages(state_db: Path) -> list[tuple[Any, ...]]:
-    if not state_db.is_file():
-        return []
-    uri = f"{state_db.resolve().as_uri()}?mode=ro"
-    with closing(sqlite3.connect(uri, uri=True, timeout=0.3, isolation_level=None)) as database:
-        return database.execute(_CALLS, (_NEWEST_MESSAGES,)).fetchall()
+    nothing: list[sqlite3.Row] = []
+    found = read_state_db(
+        state_db, lambda opened: opened.select("messages", _CALL, _NEWEST, (_NEWEST_MESSAGES,)), nothing
+    )
+    return [tuple(row) for row in found]
 
 
 def _calls(rows: list[tuple[Any, ...]]) -> list[ToolCall]:

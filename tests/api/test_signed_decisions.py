@@ -67,13 +67,32 @@ def test_a_signature_made_in_the_browser_approves(call: Any, proposed: int, ana:
     assert (steps[-1]["actor"], steps[-1]["reason"]) == ("ana", "approved (signed): a typo")
 
 
+def test_what_is_to_be_signed_comes_with_what_it_lets_happen(call: Any, proposed: int, ana: keys.SigningKey) -> None:
+    asked = {"signer": ana.public_key, "purpose": "override", "experiment": proposed, "reason": "a typo"}
+    words = call("POST", "/reviewers/challenge", json=asked).json()["words"]
+    assert f"Approve experiment {proposed} whatever its evaluation says" in words
+    assert "\n+" in words
+    assert "Live window: WARNING: Nothing can be tested here" in words
+
+
+def test_another_candidate_than_the_one_that_was_seen_is_not_approved(
+    call: Any, proposed: int, ana: keys.SigningKey
+) -> None:
+    body = {"override_reason": "a typo", "reviewer": "ana", "passphrase": PASSPHRASE}
+    answer = call("POST", f"/experiments/{proposed}/approve", json={**body, "candidate_sha256": "0" * 64})
+    assert (answer.status_code, state(call, proposed)) == (422, "proposed")
+    seen = call("GET", f"/experiments/{proposed}").json()["candidate_sha256"]
+    answer = call("POST", f"/experiments/{proposed}/approve", json={**body, "candidate_sha256": seen})
+    assert answer.status_code == 200, answer.text
+
+
 @pytest.mark.parametrize(
     ("changed", "status"),
     [
         ({"signature": "0" * 128}, 403),
         ({"payload": "{}"}, 400),
         ({"payload": None}, 400),
-        ({"signature": "x" * 999}, 400),
+        ({"signature": "x" * 999}, 403),  # a wrong length is refused where that leaves a trace
     ],
 )
 def test_a_signature_that_is_none_approves_nothing(

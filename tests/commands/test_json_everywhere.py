@@ -56,7 +56,7 @@ KEYS = {
     "changes": ((), {"changes"}),
     "acknowledge": (("default", "SOUL.md"), {"error", "code"}),
     "notify": ((), {"targets"}),
-    "audit verify": ((), {"ok", "checked", "head", "breaks", "witnesses", "contents", "unread"}),
+    "audit verify": ((), {"ok", "checked", "head", "breaks", "witnesses", "contents", "unread", "notes"}),
     "jobs": ((), {"jobs"}),
     "daemon": (("--once",), {"ok", "exit_code"}),
     "serve": (("--host", "192.0.2.1"), {"error", "code"}),

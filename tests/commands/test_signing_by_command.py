@@ -143,6 +143,46 @@ def test_a_verified_change_and_an_edited_file_are_taken_back_with_a_signature(
     assert experiments.transitions(context, 1)[-1].actor == "ana"
 
 
+def test_what_was_taken_back_already_asks_for_nothing_more(
+    ratchet: Any, ana: keys.SigningKey, context: Context, soul: Path
+) -> None:
+    ratchet("new", "--replace", "Be brief.", "Be very brief.")
+    _, screen = typed("approve", "1", "--override", "x", answers=(("Passphrase of ana: ", PASSPHRASE),))
+    assert "WARNING: its live window tests nothing" in " ".join(screen.split())
+    ratchet("apply", "1")
+    assert ratchet("revert", "1").code == 0
+    code, screen = typed("revert", "1", "--force")
+    assert (code, "Passphrase of" in screen) == (0, False)
+    assert "already taken back on" in screen
+
+
+def test_what_is_signed_for_a_reason_needs_one(ratchet: Any, ana: keys.SigningKey, context: Context) -> None:
+    ratchet("new", "--replace", "Be brief.", "Be very brief.")
+    typed("approve", "1", "--override", "x", answers=(("Passphrase of ana: ", PASSPHRASE),))
+    ratchet("apply", "1")
+    with context.store.write() as tx:
+        states.move(tx, 1, State.VERIFIED, SOMEBODY, "a test")
+    code, screen = typed("revert", "1")
+    assert (code, "Passphrase of" in screen, "--reason" in screen) == (2, False, True)
+
+
+def test_an_end_of_input_is_not_called_a_missing_terminal(ratchet: Any, ana: keys.SigningKey) -> None:
+    ratchet("new", "--replace", "Be brief.", "Be very brief.")
+    code, screen = typed("approve", "1", "--override", "x", answers=(("Passphrase of ana: ", "\x04"),))
+    assert (code, "No passphrase was typed" in screen) == (2, True)
+
+
+def test_a_generated_passphrase_that_is_mistyped_is_asked_for_again(ratchet: Any, soul: Path) -> None:
+    answers = (("generated): ", ""), ("Type it now: ", "x"), ("Type it now: ", "y"), ("Type it now: ", "z"))
+    code, screen = typed("reviewer", "add", "ana", answers=answers)
+    assert (code, screen.count("That was another one")) == (2, 3)
+
+
+def test_a_passphrase_holds_no_control_character(ratchet: Any, soul: Path) -> None:
+    code, screen = typed("reviewer", "add", "ana", answers=(("generated): ", f"{PASSPHRASE}\x1b[D"),))
+    assert (code, "control character" in screen) == (2, True)
+
+
 def test_resuming_is_signed_and_pausing_is_not(ratchet: Any, ana: keys.SigningKey) -> None:
     assert ratchet("pause").code == 0
     code, screen = typed("resume", answers=(("Passphrase of ana: ", PASSPHRASE),))

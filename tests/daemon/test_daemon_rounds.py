@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve import _db, clock
-from karpathy_self_improve.errors import NobodyWatching
+from karpathy_self_improve.errors import NobodyWatching, SettingsInvalid
 from karpathy_self_improve.evaluation import jobs
 from karpathy_self_improve.ratchet import apply, controls, events, experiments, lease
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.settings import parse_settings
 
 SOMEBODY = Actor("somebody", "os:somebody")
 Stage = Any
@@ -334,3 +335,30 @@ def test_two_threads_share_one_store(stage: Stage) -> None:
     assert broken == []
     assert jobs.get_job(stage.context, number).done == rounds
     assert stage.control().failures == rounds
+
+
+@pytest.mark.parametrize("retry_at", ["9999-01-01T00:00:00.000000+00:00", "soon"])
+def test_a_time_that_no_failure_leads_to_holds_nothing_up(stage: Stage, retry_at: str) -> None:
+    number = stage.approved()
+    with stage.context.store.write() as tx:
+        tx.exec_driver_sql("INSERT INTO profile_controls (profile, retry_at) VALUES ('default', ?)", (retry_at,))
+    stage.once()
+    assert stage.state(number) == "live"
+
+
+def test_a_profile_that_rests_after_a_failure_still_has_its_change_taken_back(stage: Stage) -> None:
+    before = stage.soul()
+    number = stage.failed()
+    soon = clock.stamp(clock.now() + timedelta(minutes=30))
+    with stage.context.store.write() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO profile_controls (profile, failures, retry_at) VALUES ('default', 3, ?)", (soon,)
+        )
+    stage.once()
+    assert (stage.state(number), stage.soul()) == ("reverted", before)
+
+
+def test_settings_that_would_silence_the_daemon_are_refused(stage: Stage) -> None:
+    for name in ("tick_s", "lease_s", "heard_within_s", "backoff_s"):
+        with pytest.raises(SettingsInvalid, match=name):
+            parse_settings({"daemon": {name: 1e8}})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import shutil
 import sys
 from pathlib import Path
@@ -10,6 +12,7 @@ import pytest
 
 from karpathy_self_improve.errors import Conflict, Unavailable
 from karpathy_self_improve.installation import service_unit
+from karpathy_self_improve.reviewing import pin
 
 
 @pytest.fixture
@@ -61,3 +64,27 @@ def test_without_systemd_the_foreground_command_is_named(
     with pytest.raises(Unavailable, match="launchd service is not written yet"):
         service_unit.install()
     assert not service_unit.unit_path().exists()
+
+
+def test_a_unit_is_found_whatever_home_the_caller_names(
+    machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = pwd.getpwuid(os.getuid())
+    listed = pwd.struct_passwd((*user[:5], str(tmp_path / "listed"), user[6]))
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: listed)
+    path = tmp_path / "listed/.config/systemd/user" / service_unit.NAME
+    path.parent.mkdir(parents=True)
+    path.write_text(service_unit.unit_text("ab" * 32), encoding="utf-8")
+    assert path in service_unit.units_here()
+    assert pin.pinned(*service_unit.units_here()) == "ab" * 32
+
+
+def test_the_same_home_by_another_name_is_this_home(
+    machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = service_unit.unit_path()
+    path.parent.mkdir(parents=True)
+    path.write_text(service_unit.unit_text(), encoding="utf-8")
+    (tmp_path / "alias").symlink_to(machine)
+    monkeypatch.setenv("HERMES_HOME", str(tmp_path / "alias"))
+    assert service_unit.serves_this_home(path)

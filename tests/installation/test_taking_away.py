@@ -16,6 +16,7 @@ from karpathy_self_improve.installation.uninstall import Item, Kind, uninstall
 from karpathy_self_improve.ratchet import approval, experiments, lease
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
+from karpathy_self_improve.settings import server_token_path
 
 PLUGIN = "karpathy-self-improve"
 SOMEBODY = Actor("somebody", "os:somebody")
@@ -115,3 +116,15 @@ def test_a_symlink_of_yours_to_something_else_stays(machine: Path, context: Cont
     folder.symlink_to(tmp_path)
     uninstall()
     assert folder.is_symlink()
+
+
+def test_the_servers_token_goes_with_the_data_only(context: Context) -> None:
+    token = server_token_path()
+    token.parent.mkdir(parents=True, exist_ok=True)
+    token.write_text("t" * 43)
+    kept = uninstall(leave_live=True)
+    assert token.exists()
+    assert [item.removed for item in kept if item.where == str(token)] == [False]
+    gone = uninstall(delete_data=True)
+    assert not token.exists()
+    assert [item.removed for item in gone if item.where == str(token)] == [True]

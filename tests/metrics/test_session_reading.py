@@ -19,12 +19,12 @@ from karpathy_self_improve._metrics import (
     Outcome,
     Result,
     Session,
-    SessionsUnavailable,
     next_since,
     outcome,
     read_sessions,
     read_texts,
 )
+from karpathy_self_improve._state_db import SessionsUnavailable
 
 SUMMARY = "[CONTEXT COMPACTION — REFERENCE ONLY] Earlier turns were compacted into the summary below."
 HOUR = timedelta(hours=1)

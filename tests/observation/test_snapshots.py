@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hermes_state import SessionDB
 
-from karpathy_self_improve._metrics import SessionsUnavailable
+from karpathy_self_improve._state_db import SessionsUnavailable
 from karpathy_self_improve.errors import BadInput, ProfileBusy, UnknownProfile
 from karpathy_self_improve.observation import snapshots
 from karpathy_self_improve.observation.log_scan import LogUnavailable, scan

@@ -24,7 +24,7 @@ from karpathy_self_improve.errors import (
     ProfilePaused,
     RatchetError,
 )
-from karpathy_self_improve.evaluation import reports
+from karpathy_self_improve.evaluation import reports, scenarios
 from karpathy_self_improve.ratchet import apply, approval, context, controls, experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
@@ -70,7 +70,11 @@ def evaluated(here: Context, number: int, **other: Any) -> str:
         for n, arm in enumerate(("baseline", "candidate"))
     ]
     with here.store.write() as tx:
-        return reports.store(tx, replace(experiments.load(tx, number), **other), {"runs": {"number": number}}, results)
+        facts = {
+            "runs": {"number": number},
+            "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, "default")),
+        }
+        return reports.store(tx, replace(experiments.load(tx, number), **other), facts, results)
 
 
 def approve(here: Context, number: int, **options: Any) -> str:

@@ -302,13 +302,35 @@ def test_the_plan_that_was_signed_is_given_back(desk: Any) -> None:
         challenges.issue(tx, claim, key.public_key, ME, pin=None, plan_document='{"n":3}')
 
 
-def test_challenges_cannot_be_asked_for_without_end(desk: Any) -> None:
+def test_a_page_cannot_ask_for_challenges_without_end_and_locks_out_nobody_else(desk: Any) -> None:
     key, claim = desk.set_up(), Claim(purpose=Purpose.RESUME, profile="default")
     with desk.store.write() as tx:
         for _ in range(200):
+            challenges.issue(tx, claim, key.public_key, "dashboard", pin=None)
+        with pytest.raises(TooManyAttempts):
+            challenges.issue(tx, claim, key.public_key, "dashboard", pin=None)
+        challenges.issue(tx, claim, key.public_key, "serve", pin=None)
+    desk.asked(claim, key)
+
+
+def test_a_terminal_is_never_locked_out_by_many_challenges(desk: Any) -> None:
+    key, claim = desk.set_up(), Claim(purpose=Purpose.RESUME, profile="default")
+    with desk.store.write() as tx:
+        for _ in range(201):
             challenges.issue(tx, claim, key.public_key, ME, pin=None)
-    with pytest.raises(TooManyAttempts):
-        desk.asked(claim, key)
+
+
+def test_challenges_from_the_future_lock_nobody_out(desk: Any) -> None:
+    key, claim = desk.set_up(), Claim(purpose=Purpose.RESUME, profile="default")
+    with desk.store.write() as tx:
+        for _ in range(200):
+            challenges.issue(tx, claim, key.public_key, "dashboard", pin=None)
+        tx.exec_driver_sql(
+            "INSERT INTO challenges (nonce, payload, principal, created_at, expires_at)"
+            " SELECT lower(hex(randomblob(16))), payload, 'serve', '9999-01-01T00:00:00.000000+00:00',"
+            " '9999-01-01T00:00:00.000000+00:00' FROM challenges"
+        )
+        challenges.issue(tx, claim, key.public_key, "serve", pin=None)
 
 
 def test_held_out_scenarios_are_unlocked_for_ten_minutes_and_one_profile(

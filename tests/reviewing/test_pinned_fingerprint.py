@@ -34,9 +34,30 @@ def test_the_unit_pins_for_processes_it_did_not_start(unit: Path) -> None:
     assert pinned(unit) == OTHER
 
 
-def test_the_environment_comes_first(unit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_cannot_override_the_unit(unit: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, OTHER)
+    assert pinned(unit) == OTHER
     monkeypatch.setenv(VARIABLE, ONE)
-    assert pinned(unit) == ONE
+    with pytest.raises(SettingsInvalid, match="not the same in the environment and"):
+        pinned(unit)
+
+
+def test_two_units_must_agree(unit: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other.service"
+    other.write_text(UNIT.format(ONE))
+    with pytest.raises(SettingsInvalid, match="not the same"):
+        pinned(unit, other)
+
+
+def test_the_environment_pins_where_no_unit_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, ONE)
+    assert pinned(tmp_path / "missing.service") == ONE
+
+
+def test_a_pipe_in_the_place_of_the_unit_holds_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ratchet.service")
+    with pytest.raises(SettingsInvalid, match="no plain file"):
+        pinned(tmp_path / "ratchet.service")
 
 
 @pytest.mark.parametrize("broken", ["", "none", "AB" * 32, "ab" * 31, "ab" * 32 + " "])

@@ -137,7 +137,7 @@ def test_from_the_first_reviewer_to_a_reset(desk: Any, script: Path, terminal: C
     shown = session.until("Write it down")
     (generated,) = re.findall(r"^ {4}([a-z ]+)\r?$", shown, re.MULTILINE)
     assert len(generated.split()) == 6
-    session.answer("once more: ", generated)
+    session.answer("Type it now: ", generated)
     assert generated not in session.until("DONE add")  # neither echoed nor shown again
     session.answer("Passphrase of alice: ", generated)
     session.answer("generated): ", STRONG)

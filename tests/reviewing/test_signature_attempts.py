@@ -153,3 +153,14 @@ def test_the_database_keeps_failures_as_they_were(desk: Any, statement: str) -> 
     with pytest.raises(sqlite3.IntegrityError):
         raw.execute(statement)
     raw.close()
+
+
+def test_failures_from_the_future_lock_nobody_out(desk: Any, time: Clock) -> None:
+    with desk.store.write() as tx:
+        for _ in range(25):
+            tx.exec_driver_sql(
+                "INSERT INTO signature_attempts (principal, purpose, started_at)"
+                " VALUES (?, 'unlock', '9999-01-01T00:00:00.000000+00:00')",
+                (ME,),
+            )
+    assert waits(desk) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import socket
@@ -242,3 +243,76 @@ def test_a_second_user_reviews_what_the_first_one_shares(start: Start, open_plac
             context.store.close()
     finally:
         os.environ["HERMES_HOME"] = before
+
+
+def test_a_file_of_somebody_elses_is_not_called_ours_to_delete(token_folder: Path, capsys: Any) -> None:
+    file = token_folder / "passwd"
+    file.write_text("root:x:0:0\n")
+    file.chmod(0o644)
+    code, said = refused(capsys, "--token-file", str(file))
+    assert (code, "Name another file" in said, "Delete" in said) == (2, True, False)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--host", ""), ("--certificate", "/nonexistent", "--key", "/nonexistent")],
+    ids=["address", "certificate"],
+)
+def test_nothing_is_said_to_listen_that_cannot(token_folder: Path, capsys: Any, words: tuple[str, ...]) -> None:
+    code, said = refused(capsys, *words)
+    assert (code, "Listening" in said) == (2, False)
+
+
+def connected(server: Any) -> socket.socket:
+    port = int(server.address.rpartition(":")[2])
+    return socket.create_connection(("127.0.0.1", port), timeout=30)
+
+
+def test_silent_connections_keep_nobody_out(start: Start) -> None:
+    server = start()
+    silent = [connected(server) for _ in range(210)]
+    try:
+        assert ask(server, f"{API}/health")[0] == 401
+        assert silent[0].recv(1) == b""  # the oldest made room
+    finally:
+        for one in silent:
+            one.close()
+
+
+def test_a_header_without_end_is_cut_off(start: Start) -> None:
+    with connected(start()) as one:
+        one.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
+        with pytest.raises(OSError, match=r"Broken pipe|reset"):
+            one.sendall(b"a" * 100_000_000)
+
+
+def test_a_request_that_does_not_come_is_not_waited_for(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from karpathy_self_improve.serving import bounded_protocol
+
+    class Transport(asyncio.Transport):
+        aborted = False
+
+        def abort(self) -> None:
+            self.aborted = True
+
+        def is_closing(self) -> bool:
+            return self.aborted
+
+    async def connect() -> Transport:
+        import uvicorn
+        from uvicorn.server import ServerState
+
+        config = uvicorn.Config(lambda: None, http=bounded_protocol.BoundedProtocol, log_config=None)
+        config.load()
+        transport = Transport()
+        protocol = bounded_protocol.BoundedProtocol(config=config, server_state=ServerState(), app_state={})
+        protocol.connection_made(transport)
+        protocol.data_received(b"GET / HTTP/1.1\r\nX: ")
+        for _ in range(500):
+            if transport.aborted:
+                break
+            await asyncio.sleep(0.01)
+        return transport
+
+    monkeypatch.setattr(bounded_protocol, "HEADERS_WITHIN_S", 0.05)
+    assert asyncio.run(connect()).aborted

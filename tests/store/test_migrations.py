@@ -21,6 +21,7 @@ from karpathy_self_improve._db import open_store
 from karpathy_self_improve.errors import StoreBehind
 from karpathy_self_improve.migrations.to_head import migrate
 from karpathy_self_improve.ratchet import audit, audit_trail
+from karpathy_self_improve.ratchet.atomic_change import difference
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ScriptDirectory(str(ROOT / "migrations"))
@@ -72,6 +73,7 @@ def fill(path: Path, revision: str) -> None:
         row = {column: 1 if kind == "INTEGER" else "x" for column, kind in columns.items()}
         name = hashlib.sha256(b"\0").hexdigest()
         row |= {"id": 1, "state": "proposed", "evaluation_status": "unmeasured", "candidate_sha256": name}
+        row["diff"] = difference("x", None, b"\0")
         connection.execute("INSERT INTO blobs VALUES (?, 1, x'00')", (name,))
         names, marks = ", ".join(row), ", ".join("?" * len(row))
         connection.execute(f"INSERT INTO experiments ({names}) VALUES ({marks})", list(row.values()))

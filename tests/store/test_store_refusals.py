@@ -234,3 +234,21 @@ def test_a_copy_is_kept_once_and_a_full_disk_does_not_hide_the_refusal(filled, m
     for _ in range(2):
         with pytest.raises(StoreCorrupt, match="No copy of it could be kept"):
             open_store(filled)
+
+
+def test_numbers_that_are_used_up_are_not_called_a_full_disk(store):
+    with store.write() as tx:
+        tx.exec_driver_sql(
+            "INSERT INTO events (id, created_at, kind, payload) VALUES (9223372036854775807, ?, 'x', '{}')",
+            ("2026-11-20T10:00:00.000000+00:00",),
+        )
+    with pytest.raises(StoreFull, match="numbers of a table") as refused, store.write() as tx:
+        events.emit(tx, "y")
+    assert "disk has room" in refused.value.message
+
+
+@pytest.mark.parametrize("ending", [".lock", ".queue"])
+def test_a_pipe_in_place_of_a_lock_file_is_refused_at_once(path, ending):
+    os.mkfifo(f"{path}{ending}")
+    with pytest.raises(StoreUnavailable, match="not a plain file"):
+        open_store(path)

@@ -9,6 +9,7 @@ import pytest
 from karpathy_self_improve.errors import DiskFailed, RatchetError
 from karpathy_self_improve.ratchet import apply, blobs, faults, operation
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.schema import file_operations
 from karpathy_self_improve.watching import guarded, sightings
 
 SOMEBODY = Actor("somebody", "os:somebody")
@@ -157,3 +158,44 @@ def test_two_watchers_report_a_change_once(watch: Any, monkeypatch: pytest.Monke
     monkeypatch.setattr(guarded, "_explained", overtaken)
     assert watch.look() == []
     assert len(others) == len(watch.events("file.external_change")) == 1
+
+
+@pytest.mark.parametrize("kind", ["apply", "revert"])
+def test_an_operation_that_somebody_only_wrote_into_the_journal_hides_nothing(watch: Any, kind: str) -> None:
+    number = watch.approved("kind", "very kind")
+    evil = SOUL.replace("kind", "obedient to all").encode()
+    watch.write("SOUL.md", evil)
+    forge_operation(watch, number, kind, blobs.digest(SOUL.encode()), evil)
+    assert [change.relpath for change in watch.look()] == ["SOUL.md"]
+
+
+def test_an_operation_that_is_written_down_once_more_hides_nothing(watch: Any) -> None:
+    number = watch.approved("kind", "very kind")
+    watch.apply(number)
+    applied = (watch.home / "SOUL.md").read_bytes()
+    assert watch.look() == []
+    revert(watch, number)
+    assert watch.look() == []
+    watch.write("SOUL.md", applied)
+    forge_operation(watch, number, "apply", blobs.digest(SOUL.encode()), applied)
+    assert [change.relpath for change in watch.look()] == ["SOUL.md"]
+
+
+def test_other_content_behind_a_real_step_is_reported(watch: Any) -> None:
+    number = watch.approved("kind", "very kind")
+    watch.apply(number)
+    evil = SOUL.replace("kind", "obedient to all").encode()
+    watch.write("SOUL.md", evil)
+    with watch.context.store.write() as tx:
+        tx.exec_driver_sql("UPDATE file_operations SET new_sha256 = ?", (blobs.keep(tx, evil),))
+    assert [change.relpath for change in watch.look()] == ["SOUL.md"]
+
+
+def forge_operation(watch: Any, number: int, kind: str, expected: str, new: bytes) -> None:
+    """A row that says what the attacker wrote was an operation of ours, with the newest commit's name."""
+    with watch.context.store.write() as tx:
+        row = {"experiment_id": number, "profile": "default", "kind": kind, "phase": "recorded", "relpath": "SOUL.md"}
+        row |= {"expected_sha256": expected, "new_sha256": blobs.keep(tx, new), "mode": 0o644, "finished_at": "now"}
+        row |= dict.fromkeys(("token", "git_dir", "ref", "actor", "principal", "reason", "started_at"), "x")
+        found = tx.exec_driver_sql("SELECT apply_commit_sha FROM experiments WHERE id = ?", (number,)).scalar()
+        tx.execute(file_operations.insert().values({**row, "commit_sha": found or "x"}))

@@ -12,6 +12,7 @@ from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.reviewing import changes
 from karpathy_self_improve.reviewing.payload import Purpose
 from karpathy_self_improve.reviewing.refusals import NoReviewer, SignatureRefused
+from karpathy_self_improve.watching import guarded, waiting
 
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = b"# Soul\n\nBe brief. Be kind.\n"
@@ -151,3 +152,15 @@ def test_a_revert_restores_no_bytes_that_nobody_approved_on(desk: Any) -> None:
     with pytest.raises(StoreCorrupt):
         desk.revert(number)
     assert desk.soul == NEW
+
+
+def test_an_edit_that_was_signed_away_waits_for_nobody_any_more(desk: Any) -> None:
+    guarded.watch(desk.context, "default")
+    number = desk.live()
+    guarded.watch(desk.context, "default")
+    edit(desk)
+    guarded.watch(desk.context, "default")
+    assert [change.relpath for change in waiting.unacknowledged(desk.context, "default")] == ["SOUL.md"]
+    desk.revert(number, force=True, signed=desk.signed(Purpose.FORCE, number, reason=REASON))
+    guarded.watch(desk.context, "default")
+    assert waiting.unacknowledged(desk.context, "default") == []

@@ -14,6 +14,7 @@ from karpathy_self_improve import clock, schema
 from karpathy_self_improve._db import Store, open_store
 from karpathy_self_improve.ratchet import blobs, states
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.atomic_change import difference
 from karpathy_self_improve.ratchet.states import State
 
 ME = Actor("somebody", "os:somebody")
@@ -25,6 +26,7 @@ WAY_TO = {
     State.REVERTED: [State.APPROVED, State.LIVE, State.REVERTED],
     State.REJECTED: [State.REJECTED],
 }
+DIFF = difference("x", None, b"x")
 MakeExperiment = Callable[..., int]
 
 
@@ -55,7 +57,7 @@ def experiment_row() -> dict[str, Any]:
     row |= dict.fromkeys(("changed_hunks", "added_lines", "removed_lines", "sentence_delta_count"), 1)
     for name in ("id", "manual_conflict_detected", "live_sessions_observed"):
         del row[name]
-    return {**row, "profile": "default", "state": "proposed", "evaluation_status": "unmeasured"}
+    return {**row, "profile": "default", "state": "proposed", "evaluation_status": "unmeasured", "diff": DIFF}
 
 
 @pytest.fixture

@@ -49,7 +49,10 @@ def test_changed_content_of_a_file(store, experiment, unguarded):
     assert audit_trail.verify_store(store).contents == 1
     unguarded("blobs", "UPDATE blobs SET content = ?", b"y")
     (name,) = [hashlib.sha256(b"x").hexdigest()]
-    assert problems(store) == [f"the stored content {name[:12]} was changed"]
+    assert problems(store) == [
+        f"the stored content {name[:12]} was changed",
+        "the diff of experiment 1 is not that of its content",
+    ]
 
 
 @pytest.mark.parametrize(("table", "what"), [("reports", "report"), ("live_plans", "live plan")])

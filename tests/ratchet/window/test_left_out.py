@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
 
-from karpathy_self_improve.ratchet import apply, events, live_window
+from karpathy_self_improve import clock
+from karpathy_self_improve.ratchet import apply, blobs, events, experiments, live_window
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.stats.calibration import Verdict
 from karpathy_self_improve.watching import guarded
@@ -118,6 +120,51 @@ def test_the_agents_own_memory_contaminates_nothing_but_a_window_of_memory(watch
     assert guarded.watch(watched.context, "default").changes
     watched.talk(8, NEW)
     assert watched.observe(number).verdict is Verdict.VERIFIED
+
+
+def test_an_edit_from_before_the_change_spoils_nothing_when_it_is_noticed_afterwards(watched: Any) -> None:
+    watched.talk(12, OLD)
+    (watched.home / "skills/greet/SKILL.md").write_text("---\nname: greet\ndescription: Other.\n---\n\nSay bye.\n")
+    number = watched.live()
+    assert guarded.watch(watched.context, "default").changes
+    assert watched.observe(number).contaminated is None
+    (watched.home / "skills/greet/SKILL.md").unlink()
+    os.utime(watched.home / "skills/greet", (0, 0))  # a folder's time is no proof of when a file went
+    with watched.context.store.write() as tx:
+        tx.exec_driver_sql("UPDATE guarded_files SET seen_at = '2020-01-01T00:00:00.000000+00:00'")
+    assert guarded.watch(watched.context, "default").changes
+    assert "skills/greet/SKILL.md was changed" in str(watched.observe(number).contaminated)
+
+
+def test_the_edit_that_a_change_was_forced_over_does_not_spoil_its_window(watched: Any) -> None:
+    watched.talk(12, OLD)
+    number = watched.live()
+    candidate = experiments.get(watched.context, number).candidate_sha256
+    with watched.context.store.write() as tx:  # as if it had been forced over an edit
+        edit = blobs.keep(tx, b"an edit")
+        tx.exec_driver_sql("DROP TRIGGER tr_experiment_snapshots_no_update")
+        tx.exec_driver_sql("UPDATE experiment_snapshots SET prior_sha256 = ?", (edit,))
+        told = {"relpath": "SOUL.md", "old_sha256": "x", "new_sha256": edit, "changed_at": None}
+        events.emit(tx, "file.external_change", profile="default", **told)
+    assert watched.observe(number).contaminated is None
+    with watched.context.store.write() as tx:
+        told["old_sha256"] = candidate  # putting it back during the window is another matter
+        events.emit(tx, "file.external_change", profile="default", **told)
+    assert watched.observe(number).contaminated == "SOUL.md was changed without an experiment"
+
+
+def test_rows_that_somebody_made_up_do_not_keep_a_window_from_its_verdict(watched: Any) -> None:
+    watched.talk(12, OLD)
+    number = watched.live()
+    watched.talk(8, NEW)
+    insert = "INSERT INTO events (created_at, kind, profile, experiment_id, payload) VALUES (?, ?, 'default', ?, ?)"
+    with watched.context.store.write() as tx:
+        for payload in ("{", "[]", "{}", "[" * 9000, '{"relpath": "memories/x", "changed_at": 7}'):
+            tx.exec_driver_sql(insert, (clock.stamp(), "file.external_change", number, payload))
+        tx.exec_driver_sql(insert, (clock.stamp(), "window.verified", number, "{"))
+        tx.exec_driver_sql("UPDATE experiments SET applied_at = 'x'")
+    found = watched.settled(number)
+    assert (found.verdict, bool(found.reason)) == (Verdict.VERIFIED, True)
 
 
 def test_our_own_change_contaminates_nothing_but_taking_another_one_back_does(watched: Any) -> None:

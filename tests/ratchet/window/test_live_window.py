@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -180,6 +181,24 @@ def test_errors_are_counted_in_every_session_that_met_the_change(stage: Any) -> 
 
 
 # --- the three verdicts
+
+
+def test_a_window_that_another_process_settled_otherwise_verifies_nothing(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.talk(12, OLD)
+    number = stage.live()
+    stage.talk(8, NEW)
+    settle = live_window.settle_verdict
+
+    def overtaken(context: Any, found: Any, actor: Any) -> None:
+        settle(context, replace(found, verdict=Verdict.REVERTED, reason="it fell"))
+        settle(context, found, actor)
+
+    monkeypatch.setattr(live_window, "settle_verdict", overtaken)
+    with pytest.raises(NoEvidence, match="ended as reverted meanwhile"):
+        live_window.verify(stage.context, number, SOMEBODY)
+    assert experiments.get(stage.context, number).state == "live"
 
 
 def test_enough_good_sessions_verify(stage: Any) -> None:

@@ -31,7 +31,8 @@ def test_a_plan_says_what_it_will_catch_and_miss(stage: Any) -> None:
     words = " ".join(foretelling.foretell(plan))
     # The published figures of this shape: .24 to .8, .685 to .7, 1.0 to .5, and .87 verified without a change.
     assert (
-        "at about 90% before: a fall is caught, to 80% in 24%, to 70% in 69% and to 50% in over 99% of cases" in words
+        "after 54 of 60 sessions before: a fall is caught, to 80% in 24%, to 70% in 69% and to 50% in over 99% of cases"
+        in words
     )
     assert "a loss of 10 points or less is more often missed than caught" in words
     assert "A change that does nothing is verified by it in 87%." in words
@@ -79,7 +80,7 @@ def test_an_open_window_says_what_it_saw_whom_it_left_out_and_how_long_it_waits(
     assert found.left_out == (
         "3 of 8 sessions it is about were left out: 2 outcome unknown: last turn unproven, 1 another model than the "
         "baseline's; above 20% nothing is verified.",
-        "1 sessions are no part of the window: 1 cron.",
+        "1 session is no part of the window: 1 cron.",
     )
     assert found.next == (
         "3 more sessions, about a day at this traffic, until it may be verified. In 14 days the window ends as "
@@ -137,3 +138,28 @@ def test_sessions_still_served_the_old_version_are_told_with_who_served_them(sta
 
 def test_nothing_is_said_of_who_serves_what_is_not_live(stage: Any) -> None:
     assert serving.advice(stage.context, experiments.get(stage.context, stage.proposed())) == ()
+
+
+def test_a_persons_word_is_told_with_what_counted_and_equal_times_are_told_once(stage: Any) -> None:
+    stage.talk(12, OLD)
+    number = stage.live()
+    (name,) = stage.talk(1, NEW)
+    stage.say(name, good=True)
+    stage.observe(number)
+    found = told(stage, number)
+    assert found.left_out == ()
+    assert found.evidence[1:3] == (
+        "1 session counted; looks for a verdict at 8 and 12.",
+        "Of 1 session a person said how it went: that outweighs checks.",
+    )
+    assert any("8 to 12 take about a day" in line for line in found.planned)
+
+
+def test_an_equal_value_that_a_lot_put_above_the_level_is_called_so(stage: Any) -> None:
+    stage.settings(measures=["success", "errors"])
+    stage.talk(12, OLD)
+    number = stage.live()
+    stage.talk(5, NEW)
+    stage.observe(number)
+    line = next(line for line in told(stage, number).evidence if line.startswith("errors"))
+    assert line.startswith("errors above the baseline's 0, or equal to it and drawn by lot, in ")
