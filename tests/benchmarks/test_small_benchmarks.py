@@ -51,6 +51,7 @@ def test_the_interface_answers_on_a_filled_database(tmp_path):
     assert all(figures[name] > 0 for name in measured)
 
 
+@pytest.mark.soak
 def test_planted_texts_steer_no_verdict():
     figures = json.loads(run("injection", "--every", "9").splitlines()[-1])["injection"]
     assert figures == {"judge_transcripts": 20, "judge_flips": 0, "proposer_logs": None, "unflagged": None}

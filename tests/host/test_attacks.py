@@ -16,6 +16,20 @@ sys.path.insert(0, str(PROGRAMS))
 
 import _attacks  # noqa: E402
 
+VARIATIONS = {
+    "another database",
+    "changed candidate's content",
+    "erased withdrawal",
+    "forged journal",
+    "forged unsigned approval",
+    "guessed passphrases",
+    "guessed passphrases over HTTP",
+    "inserted states",
+    "reset reviewers",
+    "resurrected approval",
+    "stranger's signature over HTTP",
+}
+
 pytestmark = pytest.mark.long
 
 
@@ -25,7 +39,14 @@ def model() -> Iterator[ScriptedModel]:
         yield server
 
 
-@pytest.mark.parametrize("attack", _attacks.ATTACKS, ids=lambda attack: attack.name)
+def shared_out() -> Iterator[Any]:
+    """Each attack under its name; those that only vary another one are left to the soak tests and the benchmark."""
+    for attack in _attacks.ATTACKS:
+        marks = [pytest.mark.soak] if attack.name in VARIATIONS else []
+        yield pytest.param(attack, id=attack.name, marks=marks)
+
+
+@pytest.mark.parametrize("attack", list(shared_out()))
 def test_nothing_is_applied_and_a_trace_is_left(attack: Any, tmp_path: Path, model: ScriptedModel) -> None:
     ended = _attacks.carry_out(attack, tmp_path / "stage", model)
     assert ended.applied == "", ended.applied
