@@ -170,6 +170,9 @@ def _read(log: _Log, behind: Collection[int], memory: _Memory, tally: LogTally) 
         known = memory.find(state.st_ino, head, behind)
         start = min(known.offset, state.st_size) if known else 0
         end = _count_lines(file, start, tally, last=log.number > 0)
+        grown = os.pread(file.fileno(), _HEAD, 0)
+    if grown.startswith(head):  # the fingerprint must cover what was written, and counted, since the first look
+        head = grown
     # A copy may still be growing: what was read of its original counts for it as well.
     reached = end if known is None or known.inode == state.st_ino else max(end, known.offset)
     if reached:

@@ -205,6 +205,27 @@ def test_logs_that_were_away_for_a_while_are_not_counted_again(watched: Watched)
     assert watched.new() == 0
 
 
+@pytest.mark.parametrize("before", [0, 1, 3, 50])
+def test_a_log_that_grows_while_its_beginning_is_looked_at(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, before: int
+) -> None:
+    """What was counted must also be recognised by the next look, however short the file was when this one began."""
+    watched.log.touch()
+    watched.write(before)
+    read = os.pread
+
+    def read_then_grow(*asked: int) -> bytes:
+        monkeypatch.setattr(os, "pread", read)
+        found = read(*asked)
+        watched.write(2)
+        return found
+
+    monkeypatch.setattr(os, "pread", read_then_grow)
+    assert [watched.new(), watched.new()] == [before + 2, 0]
+    watched.write(1)
+    assert watched.new() == 1
+
+
 @pytest.mark.parametrize("length", [0, 300_000])
 def test_an_unfinished_line_waits_until_it_is_finished(watched: Watched, length: int) -> None:
     watched.write(5)
