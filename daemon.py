@@ -26,10 +26,11 @@ from .evaluation.jobs import Job
 from .notifying.notifier import Notifier
 from .notifying.watchdog import note_dead_daemon
 from .observation import snapshots
-from .ratchet import apply, controls, experiments, host_versions, journal, lease, live_window, planning
+from .ratchet import apply, controls, experiments, journal, lease
 from .ratchet.actor import DAEMON
 from .ratchet.context import Context, open_context
 from .ratchet.states import State
+from .ratchet.window import host_versions, live_window, planning
 from .stats.calibration import Verdict
 from .watching import guarded
 

@@ -27,10 +27,12 @@ from karpathy_self_improve import clock
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
 from karpathy_self_improve.errors import RatchetError
 from karpathy_self_improve.evaluation import reports, scenarios
-from karpathy_self_improve.ratchet import approval, audit, audit_trail, consent, experiments, signers
+from karpathy_self_improve.ratchet import approval, experiments
 from karpathy_self_improve.ratchet.actor import Actor, terminal_actor
+from karpathy_self_improve.ratchet.audit import chain, trail
 from karpathy_self_improve.ratchet.context import Context, open_context
-from karpathy_self_improve.ratchet.questions import Question
+from karpathy_self_improve.ratchet.signing import consent, signers
+from karpathy_self_improve.ratchet.signing.questions import Question
 from karpathy_self_improve.reviewing import changes, keys
 from karpathy_self_improve.reviewing.challenges import Signed
 from karpathy_self_improve.reviewing.keys import SigningKey
@@ -179,7 +181,7 @@ class Stage:
             (last,) = raw.execute("SELECT hash FROM experiment_state_transitions ORDER BY id DESC LIMIT 1").fetchone()
             (state,) = raw.execute("SELECT state FROM experiments WHERE id = ?", (number,)).fetchone()
         fields = (number, state, to, "alice", "reviewer:alice", f"{to} (signed)", clock.stamp())
-        values = dict(zip("abcdefghi", (*fields, last, audit.link(last, *fields)), strict=True))
+        values = dict(zip("abcdefghi", (*fields, last, chain.link(last, *fields)), strict=True))
         insert = f"INSERT INTO experiment_state_transitions ({columns}) VALUES (:a, :b, :c, :d, :e, :f, :g, :h, :i)"
         assert not self.sql(insert, **values)
         assert not self.sql("UPDATE experiments SET state = :to WHERE id = :number", to=to, number=number)
@@ -252,7 +254,7 @@ class Stage:
         except RatchetError as error:
             return [error.message]
         with closing(context.store):
-            return [f"{one.transition_id}: {one.problem}" for one in audit_trail.verify(context).breaks]
+            return [f"{one.transition_id}: {one.problem}" for one in trail.verify(context).breaks]
 
 
 class Dashboard:

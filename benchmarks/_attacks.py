@@ -24,9 +24,10 @@ from _attack_stage import API, ATTACKER, CANDIDATE, EVIL, PASSPHRASE, REASON, SO
 from karpathy_self_improve import clock
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
 from karpathy_self_improve.errors import RatchetError
-from karpathy_self_improve.ratchet import apply, approval, experiments, questions, signers
+from karpathy_self_improve.ratchet import apply, approval, experiments
 from karpathy_self_improve.ratchet.actor import DAEMON, terminal_actor
-from karpathy_self_improve.ratchet.questions import Question
+from karpathy_self_improve.ratchet.signing import questions, signers
+from karpathy_self_improve.ratchet.signing.questions import Question
 from karpathy_self_improve.reviewing import changes, keys
 from karpathy_self_improve.reviewing.challenges import Signed
 from karpathy_self_improve.reviewing.keys import SigningKey

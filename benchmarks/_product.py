@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from karpathy_self_improve.ratchet import judging
-from karpathy_self_improve.ratchet.live_plan import Figures, LivePlan, Measure, PlannedTest, Replay
+from karpathy_self_improve.ratchet.window import weighing
+from karpathy_self_improve.ratchet.window.live_plan import Figures, LivePlan, Measure, PlannedTest, Replay
 from karpathy_self_improve.stats.calibration import WindowPlan
 from karpathy_self_improve.stats.creep import Anchor
 from karpathy_self_improve.stats.together import JointDecision
@@ -75,6 +75,6 @@ def decide(
         per_day=None,
         note="",
     )
-    decided = judging.decide(plan, judging.looks(plan, live))
+    decided = weighing.decide(plan, weighing.looks(plan, live))
     assert decided is not None
     return decided

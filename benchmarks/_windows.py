@@ -10,7 +10,7 @@ import _product
 import numpy as np
 from numpy.typing import NDArray
 
-from karpathy_self_improve.ratchet.live_plan import Figures, Measure, PlannedTest
+from karpathy_self_improve.ratchet.window.live_plan import Figures, Measure, PlannedTest
 from karpathy_self_improve.stats import exceedances, fisher, polya_urn
 from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate
 from karpathy_self_improve.stats.creep import Anchor

@@ -25,8 +25,9 @@ from karpathy_self_improve import host
 from karpathy_self_improve._db import driver
 from karpathy_self_improve.errors import Conflict
 from karpathy_self_improve.migrations import to_head  # noqa: F401
-from karpathy_self_improve.ratchet import apply, approval, audit_trail, context, experiments, journal
+from karpathy_self_improve.ratchet import apply, approval, context, experiments, journal
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.audit import trail
 from karpathy_self_improve.ratchet.context import Context
 from karpathy_self_improve.ratchet.experiments import Experiment
 from karpathy_self_improve.ratchet.faults import Point
@@ -129,7 +130,7 @@ def recover_and_check(own: bool) -> dict[str, Any]:
 def disagreements(here: Context, own: bool) -> Iterator[str]:
     home = here.home("default")
     git_dir = home / ".git" if own else here.data / "git" / "default.git"
-    verdict = audit_trail.verify(here)
+    verdict = trail.verify(here)
     yield from (f"audit: {one.transition_id} {one.problem}" for one in verdict.breaks)
     with here.store.read() as tx:
         yield from (f"open journal row: {one}" for one in journal.open_operations(tx))

@@ -23,9 +23,10 @@ from typing import IO, Any, ClassVar
 from karpathy_self_improve import clock, schema
 from karpathy_self_improve._db import driver, open_store
 from karpathy_self_improve.errors import IllegalTransition, StoreUnavailable
-from karpathy_self_improve.ratchet import audit, audit_trail, blobs, experiments, states
+from karpathy_self_improve.ratchet import blobs, experiments, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.atomic_change import difference
+from karpathy_self_improve.ratchet.audit import chain, trail
 from karpathy_self_improve.ratchet.context import Context
 from karpathy_self_improve.ratchet.states import State
 from karpathy_self_improve.settings import Settings
@@ -215,7 +216,7 @@ def replay(
         if one.sql == "BEGIN IMMEDIATE":
             fcntl.flock(lock, fcntl.LOCK_EX)
         elif one.sql.startswith("INSERT INTO experiment_state_transitions"):
-            values[-2:] = previous, audit.link(previous, *values[:-2])
+            values[-2:] = previous, chain.link(previous, *values[:-2])
         row = db.execute(one.sql, values).fetchone()
         if one.sql.startswith("SELECT id, hash FROM experiment_state_transitions"):
             previous = row[1]
@@ -276,7 +277,7 @@ def measured(works: list[Work]) -> Round:
 def count_wrong(path: Path, processes: int, each: int, contended: list[Work]) -> tuple[int, int]:
     """Transitions that are not there and transitions that are there twice. Raises SystemExit for a broken chain."""
     store = open_store(path)
-    verdict = audit_trail.verify_store(store)
+    verdict = trail.verify_store(store)
     with store.read() as tx:
         steps = Counter(
             map(tuple, driver(tx).execute("SELECT experiment_id, to_state FROM experiment_state_transitions"))

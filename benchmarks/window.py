@@ -28,7 +28,7 @@ from _published import CHANGES, SHAPES, Shape, change, name, plan, show_publishe
 from _windows import ExceedanceRule, SuccessRule, chunks, ends, same
 from numpy.random import Generator
 
-from karpathy_self_improve.ratchet.live_plan import Figures, Measure
+from karpathy_self_improve.ratchet.window.live_plan import Figures, Measure
 from karpathy_self_improve.stats import polya_urn
 from karpathy_self_improve.stats.calibration import OperatingCharacteristics, operating_characteristics
 from karpathy_self_improve.stats.exceedances import level_rank

@@ -13,12 +13,13 @@ from ..errors import BadInput
 from ..evaluation import reports
 from ..installation import overview
 from ..ratchet import apply as applying
-from ..ratchet import approval, experiments, live_window, serving
+from ..ratchet import approval, experiments
 from ..ratchet.beginning import revert_purpose
 from ..ratchet.experiments import Experiment
-from ..ratchet.questions import Question
+from ..ratchet.signing.questions import Question
 from ..ratchet.states import State
 from ..ratchet.unified_diff import apply_diff
+from ..ratchet.window import live_window, restarts
 from ..reviewing.payload import Purpose
 from ..routes.rows import ExperimentRow
 from . import experiment_views as views
@@ -28,7 +29,7 @@ from .output import Answer
 
 if TYPE_CHECKING:
     from ..ratchet.context import Context
-    from ..ratchet.guarded_file import FileVersion
+    from ..ratchet.files.guarded_file import FileVersion
 
 _MAX_READ = 4 << 20
 NO_PROPOSER = "The proposer is not there yet. Write the change yourself: hermes ratchet new --help"
@@ -169,6 +170,6 @@ def _moved(context: Context, experiment: Experiment, told: Sequence[str] = ()) -
         "apply_commit_sha": experiment.apply_commit_sha,
         "revert_commit_sha": experiment.revert_commit_sha,
     }
-    daemon, served = overview.daemon_state(context), serving.advice(context, experiment)
+    daemon, served = overview.daemon_state(context), restarts.advice(context, experiment)
     said = (*told, *served)
     return Answer({**document, "serving": served}, views.moved(experiment, daemon.alive, context.settings, said))

@@ -13,9 +13,9 @@ from .render import Column
 
 if TYPE_CHECKING:
     from ..ratchet.approval import Approval
-    from ..ratchet.audit import Transition
+    from ..ratchet.audit.chain import Transition
     from ..ratchet.experiments import Experiment
-    from ..ratchet.live_plan import LivePlan
+    from ..ratchet.window.live_plan import LivePlan
     from ..settings import Settings
 
 View = Callable[[Console], None]

@@ -12,8 +12,8 @@ from . import render
 from .render import Column
 
 if TYPE_CHECKING:
-    from ..ratchet.explanation import Explanation
-    from ..ratchet.live_window import WindowStatus
+    from ..ratchet.window.explanation import Explanation
+    from ..ratchet.window.live_window import WindowStatus
 
 _MEMBERS = (
     Column("session", 22),

@@ -18,10 +18,11 @@ from ..errors import Conflict
 from ..evaluation import jobs, reports, service
 from ..evaluation.jobs import Job
 from ..evaluation.reports import OfflineVerdict
-from ..ratchet import deciding, experiments, explanation, live_window, serving
-from ..ratchet.deciding import Choice
-from ..ratchet.questions import Question
+from ..ratchet import experiments
+from ..ratchet.signing.questions import Question
 from ..ratchet.states import State
+from ..ratchet.window import deciding, explanation, live_window, restarts
+from ..ratchet.window.deciding import Choice
 from ..reviewing.payload import Purpose
 from ..routes.rows import ExperimentRow, JobRow
 from ..stats.calibration import Verdict
@@ -127,7 +128,7 @@ def decide(args: Namespace) -> Answer:
         question = Question(Purpose.DECIDE, args.id, decision=choice.value, reason=args.reason)
         signed = signing.signed_here(context, question, actor, args.by)
         done = deciding.decide(context, args.id, choice, args.reason, actor, signed=signed)
-        served = serving.advice(context, done)
+        served = restarts.advice(context, done)
     kept = "stays: accepted by a person" if choice is Choice.KEEP else f"was taken back as {done.revert_commit_sha}"
     text = "\n".join([f"Experiment {done.id} {kept}.", *served])
     document = {"ok": True, "experiment_id": done.id, "state": done.state, "revert_commit_sha": done.revert_commit_sha}

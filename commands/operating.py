@@ -13,10 +13,11 @@ from .. import clock
 from ..evaluation import jobs as queue
 from ..installation import overview
 from ..installation.overview import DaemonState, Overview, ProfileOverview
-from ..ratchet import audit_trail, controls
-from ..ratchet.audit_trail import Verdict
-from ..ratchet.consent import Trust
-from ..ratchet.questions import Question
+from ..ratchet import controls
+from ..ratchet.audit import trail
+from ..ratchet.audit.trail import Verdict
+from ..ratchet.signing.consent import Trust
+from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from ..reviewing.refusals import NoReviewer
 from ..routes.rows import ExperimentRow, JobRow
@@ -224,7 +225,7 @@ def _job_list(console: Console, found: list[queue.Job]) -> None:
 
 def audit_verify(_: Namespace) -> Answer:
     with session.opened() as context:
-        found = audit_trail.verify(context)
+        found = trail.verify(context)
     return Answer(asdict(found), lambda console: _audit(console, found), Exit.OK if found.ok else Exit.FAILED)
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from rich.console import Console
 
 from ..errors import BadInput, Forbidden
-from ..ratchet import signers
 from ..ratchet.context import Context
+from ..ratchet.signing import signers
 from ..reviewing import attempts, changes, keys, reviewers
 from ..reviewing.keys import KeyFile, SigningKey
 from ..reviewing.payload import Purpose

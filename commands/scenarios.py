@@ -12,7 +12,7 @@ from rich.console import Console
 
 from ..errors import BadInput
 from ..evaluation import scenarios
-from ..ratchet.questions import Question
+from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from . import experiment_views as views
 from . import render, session, signing

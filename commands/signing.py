@@ -15,10 +15,10 @@ from pathlib import Path
 
 from .. import host
 from ..errors import ApprovalRefused
-from ..ratchet import consent, questions, signers, signing_words
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
-from ..ratchet.questions import Question
+from ..ratchet.signing import consent, questions, signers, words
+from ..ratchet.signing.questions import Question
 from ..reviewing import passphrases
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.keys import KeyFile, SigningKey
@@ -45,7 +45,7 @@ def signed_here(context: Context, question: Question, actor: Actor, name: str | 
 
 def _asked_for(context: Context, question: Question, actor: Actor, signer: str) -> Challenge:
     challenge = questions.ask(context, question, signer, actor)
-    print(f"You are about to sign:\n{visible(signing_words.in_words(context, challenge))}", file=sys.stderr)
+    print(f"You are about to sign:\n{visible(words.in_words(context, challenge))}", file=sys.stderr)
     return challenge
 
 

@@ -9,9 +9,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from ..ratchet import audit_trail, experiments, live_window
+from ..ratchet import experiments
+from ..ratchet.audit import trail
 from ..ratchet.context import Context, open_context
 from ..ratchet.experiments import Experiment
+from ..ratchet.window import live_window
 from ..stats.calibration import Verdict
 from . import processes
 from .home import BASELINE_SESSIONS, LIVE_SESSIONS_AT_MOST, PROFILES, DemoHome, DemoProfile, throw_away_home
@@ -174,7 +176,7 @@ def _summary(home: DemoHome, context: Context, numbers: list[int]) -> dict[str, 
             }
             for one in rows
         ],
-        "audit_ok": audit_trail.verify(context).ok,
+        "audit_ok": trail.verify(context).ok,
         "as_expected": all(_as_expected(home, context, *pair) for pair in zip(rows, PROPOSALS, strict=True)),
     }
 

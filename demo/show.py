@@ -16,9 +16,9 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from ..evaluation import jobs, reports
-from ..ratchet import live_window
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
+from ..ratchet.window import live_window
 from . import processes
 from .home import DemoHome
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from .. import schema
 from .._db import fetch
-from ..ratchet.audit import Transition
+from ..ratchet.audit.chain import Transition
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
 from . import reports

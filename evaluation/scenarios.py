@@ -14,11 +14,12 @@ from sqlalchemy import insert, select, update
 from .. import clock, schema
 from .._db import as_record
 from ..errors import BadInput, Conflict, PathRefused, UnknownScenario
-from ..ratchet import consent, events, unlocking
+from ..ratchet import events
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
 from ..ratchet.experiments import checked_text
-from ..ratchet.guarded_file import read_file
+from ..ratchet.files.guarded_file import read_file
+from ..ratchet.signing import consent, unlocking
 from ..reviewing.challenges import Signed
 from ..reviewing.payload import Claim, Purpose
 from . import templates

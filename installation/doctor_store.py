@@ -8,9 +8,9 @@ from pathlib import Path
 
 from .. import _db
 from ..migrations import to_head
-from ..ratchet import consent
-from ..ratchet.consent import Trust
 from ..ratchet.context import Context, open_context
+from ..ratchet.signing import consent
+from ..ratchet.signing.consent import Trust
 from ..reviewing.refusals import NoReviewer
 from ..schema import HEAD
 from . import overview, service_unit

@@ -12,9 +12,9 @@ from .. import host
 from .._db import default_path
 from ..errors import ApprovalRefused, DiskFailed
 from ..evaluation import scenarios
-from ..ratchet import consent
 from ..ratchet.actor import terminal_actor
 from ..ratchet.context import Context, open_context
+from ..ratchet.signing import consent
 from ..reviewing import reviewers
 from ..reviewing.payload import Purpose
 from . import config_file, package

@@ -11,12 +11,13 @@ from sqlalchemy import func, select
 
 from .. import clock, host, schema
 from .._db import as_record
-from ..ratchet import approval, consent, controls, lease
+from ..ratchet import approval, controls, lease
 from ..ratchet.approval import Approval
-from ..ratchet.consent import Trust
 from ..ratchet.context import Context
 from ..ratchet.controls import Control
 from ..ratchet.experiments import Experiment
+from ..ratchet.signing import consent
+from ..ratchet.signing.consent import Trust
 from ..ratchet.states import IN_FLIGHT, State
 
 if TYPE_CHECKING:

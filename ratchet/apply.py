@@ -14,32 +14,31 @@ from ..errors import ApprovalVoid, FileDrifted, IllegalTransition, PathRefused, 
 from ..reviewing.challenges import Signed
 from . import (
     approval,
-    audit,
     beginning,
     blobs,
     controls,
     events,
     experiments,
-    git_history,
-    git_index,
     intended,
     journal,
     lease,
-    live_window,
     operation,
-    own_schema,
     prior_version,
     states,
 )
 from .actor import Actor
+from .audit import chain as audit
+from .audit import own_schema
 from .beginning import Opening
-from .containment import checked_relpath, checked_spelling
 from .context import Context
 from .experiments import Experiment
-from .git_history import Place
-from .guarded_file import FileVersion, read_file
+from .files.containment import checked_relpath, checked_spelling
+from .files.guarded_file import FileVersion, read_file
+from .git import history, index
+from .git.history import Place
 from .journal import Kind, Operation, Plan
 from .states import State
+from .window import live_window
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,7 +67,7 @@ def apply(
         if experiment.state == State.LIVE:
             return experiment
         _check_may_apply(context, experiment, actor, unwatched)
-        place = git_history.find_place(context.home(profile), context.data, profile)
+        place = history.find_place(context.home(profile), context.data, profile)
         plan = _apply_plan(context, experiment, actor, unwatched, place, force)
         opening = beginning.opening(context, experiment, plan, force, signed, forced=force is not None)
         _carry_out(context, experiment, plan, place, opening)
@@ -98,9 +97,7 @@ def revert(
             return experiment
         _check_may_revert(context, experiment)
         plan = _revert_plan(context, experiment, actor, reason, force)
-        place = git_history.find_place_again(
-            context.home(profile), context.data, profile, _applied_in(context, experiment)
-        )
+        place = history.find_place_again(context.home(profile), context.data, profile, _applied_in(context, experiment))
         opening = beginning.opening(context, experiment, plan, reason, signed, forced=force)
         try:
             _carry_out(context, experiment, plan, place, opening)
@@ -193,7 +190,7 @@ def _check_may_revert(context: Context, experiment: Experiment) -> None:
 
 def _carry_out(context: Context, experiment: Experiment, plan: Plan, place: Place, opening: Opening) -> None:
     """Journal the plan in the transaction in which it was agreed to, then do it."""
-    git_index.check_free(place.repository)
+    index.check_free(place.repository)
     with opening as (tx, actor):
         own_schema.check_nothing_added(tx)
         agreed = replace(plan, actor=actor)
@@ -295,8 +292,8 @@ def _is_as_applied(context: Context, experiment: Experiment, target: PurePosixPa
 
 def _is_dirty(place: Place, target: PurePosixPath, found: FileVersion) -> bool:
     """Whether the file holds edits that the user has not committed; our commit will then contain them too."""
-    entry = git_index.entry_at(place.repository, place.head.commit, target)
-    return (entry.blob if entry else None) != git_history.blob_id(place.repository, found.content)
+    entry = index.entry_at(place.repository, place.head.commit, target)
+    return (entry.blob if entry else None) != history.blob_id(place.repository, found.content)
 
 
 def _keep_snapshot(tx: Connection, done: Operation) -> None:

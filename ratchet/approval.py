@@ -22,12 +22,15 @@ from ..evaluation import scenarios
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.payload import Claim, Purpose
 from ..reviewing.refusals import PayloadRefused, SignatureRefused
-from . import audit, consent, controls, experiments, live_plan, planning, states
+from . import controls, experiments, states
 from .actor import Actor
-from .consent import Consent
+from .audit import chain
 from .context import Context
 from .experiments import Experiment
+from .signing import consent
+from .signing.consent import Consent
 from .states import State
+from .window import live_plan, planning
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection
@@ -186,7 +189,7 @@ def _signed_plan(agreed: Consent, plan_sha256: str) -> str:
 
 def _check_not_withdrawn(tx: Connection, experiment: Experiment) -> None:
     """A signature goes on to verify after the approval was withdrawn; that it was, the chain says."""
-    if [step.to_state for step in audit.history(tx, experiment.id)] != [State.PROPOSED, State.APPROVED]:
+    if [step.to_state for step in chain.history(tx, experiment.id)] != [State.PROPOSED, State.APPROVED]:
         raise _void(experiment, "its steps are not those from a proposal to an approval")
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.payload import Claim, Purpose
-from . import consent, experiments
+from . import experiments
 from .actor import Actor
 from .context import Context
 from .experiments import Experiment
 from .journal import Kind, Plan
+from .signing import consent
 from .states import State
 
 if TYPE_CHECKING:

@@ -11,9 +11,10 @@ from .._db import driver, fetch
 from ..errors import ProfilePaused
 from ..reviewing.challenges import Signed
 from ..reviewing.payload import Claim, Purpose
-from . import consent, events
+from . import events
 from .actor import Actor
 from .context import Context
+from .signing import consent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

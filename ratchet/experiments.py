@@ -11,13 +11,14 @@ from sqlalchemy import insert
 from .. import clock, schema
 from .._db import fetch
 from ..errors import BadInput, ChangeRefused, Conflict, FileDrifted, ProfileBusy, StoreCorrupt, UnknownExperiment
-from . import blobs, controls, events, git_history, journal, states
+from . import blobs, controls, events, journal, states
 from .actor import Actor
 from .atomic_change import Change, describe, difference
-from .audit import Transition, history
-from .containment import checked_relpath
+from .audit.chain import Transition, history
 from .context import Context
-from .guarded_file import FileVersion, read_file
+from .files.containment import checked_relpath
+from .files.guarded_file import FileVersion, read_file
+from .git import history as git_history
 from .states import State
 
 if TYPE_CHECKING:

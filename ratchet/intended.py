@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..reviewing.payload import Purpose
-from . import experiments, prior_version, signed_claims
+from . import experiments, prior_version
 from .context import Context
 from .journal import Kind, Operation
-from .signed_claims import APPROVING
+from .signing import signed_claims
+from .signing.signed_claims import APPROVING
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import DiskFailed, GitRefused, RatchetError
-from . import blobs, events, git_history, git_index, journal
+from . import blobs, events, journal
 from .context import Context
 from .faults import Point, reached
-from .folders import remove_empty_folders
-from .git_command import Repository
-from .git_history import Head, Place
-from .guarded_file import NOT_PLAIN, FileVersion, GuardedFile, open_guarded, temporary_name
+from .files.folders import remove_empty_folders
+from .files.guarded_file import NOT_PLAIN, FileVersion, GuardedFile, open_guarded, temporary_name
+from .git import history, index
+from .git.command import Repository
+from .git.history import Head, Place
 from .journal import Operation, Phase
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def settle(context: Context, operation: Operation, record: Recorder) -> str:
 
     The caller holds the profile lock. Returns what was done, in words. Raises what :func:`carry_out` does.
     """
-    repository = git_history.repository_at(Path(operation.git_dir), context.data, operation.profile)
+    repository = history.repository_at(Path(operation.git_dir), context.data, operation.profile)
     with _at_work(context, operation, repository) as work:
         if _complete_if_published(work, record):
             return f"finished {operation.kind} of experiment {operation.experiment_id}"
@@ -121,12 +122,12 @@ def _publish(work: _Work, head: Head, commit: str, message: str) -> str:
     operation = work.operation
     for attempt in range(_PUBLISH_TRIES):
         try:
-            git_history.publish(work.repository, head, commit, operation.path, work.old, operation.token)
+            history.publish(work.repository, head, commit, operation.path, work.old, operation.token)
             break
         except GitRefused:
-            moved = git_history.check_ready(work.repository)
+            moved = history.check_ready(work.repository)
             is_last = attempt + 1 == _PUBLISH_TRIES or moved == head
-            if is_last or git_history.contains(work.repository, head.ref, commit):
+            if is_last or history.contains(work.repository, head.ref, commit):
                 raise
             head, commit = moved, _prepare(work, moved, message)
     _advance(work, Phase.COMMITTED)
@@ -136,7 +137,7 @@ def _publish(work: _Work, head: Head, commit: str, message: str) -> str:
 
 def _prepare(work: _Work, head: Head, message: str) -> str:
     operation = work.operation
-    commit = git_history.prepare_commit(
+    commit = history.prepare_commit(
         work.repository,
         head.commit,
         operation.path,
@@ -161,9 +162,9 @@ def _complete_if_published(work: _Work, record: Recorder) -> bool:
     with work.context.store.read() as tx:
         noted = journal.load(tx, work.operation.id)
     commit = noted.commit_sha
-    if commit is None or not git_history.contains(work.repository, noted.ref, commit):
+    if commit is None or not history.contains(work.repository, noted.ref, commit):
         return False
-    git_history.settle_index(work.repository, noted.parent_sha, commit, noted.path, work.old, noted.token)
+    history.settle_index(work.repository, noted.parent_sha, commit, noted.path, work.old, noted.token)
     _finish(work, commit, record)
     return True
 
@@ -188,7 +189,7 @@ def _undo(work: _Work, why: str) -> None:
     """Put everything back; when even that fails the operation stays open, for the next recovery."""
     operation = work.operation
     work.file.put_back(operation.token, operation.expected_sha256, work.new)
-    git_index.release(work.repository, operation.token)
+    index.release(work.repository, operation.token)
     _drop_aside(work)
     _close_undone(work.context, operation, why)
 

@@ -12,8 +12,10 @@ from .. import schema
 from .._db import fetch
 from ..errors import StoreCorrupt
 from ..reviewing.payload import Purpose
-from . import audit, events, signed_claims
-from .signed_claims import APPROVING
+from . import events
+from .audit import chain
+from .signing import signed_claims
+from .signing.signed_claims import APPROVING
 from .states import State
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def _note_unexpected(context: Context, experiment: Experiment, found: list[Prior
 
 
 def _possible(tx: Connection, experiment: Experiment, found: list[PriorVersion]) -> set[str | None]:
-    steps = audit.history(tx, experiment.id)
+    steps = chain.history(tx, experiment.id)
     needed = signed_claims.must_exist(tx, experiment.id)
     if not any(step.to_state == State.LIVE and _FORCED in step.reason for step in steps):
         signed = {claim.base_sha256 for claim in signed_claims.claims(tx, experiment.id, *APPROVING)}

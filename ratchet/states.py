@@ -13,8 +13,9 @@ from .._db import audit_head, driver
 from .._turnstile import AuditHead
 from ..errors import IllegalTransition, ProfileInFlight, UnknownExperiment
 from ..schema.experiments import LEGAL_EDGES
-from . import audit, events
+from . import events
 from .actor import Actor
+from .audit import chain
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -104,7 +105,7 @@ def record(
     """Append one link to the audit chain; :func:`move` and the proposal itself are its only callers."""
     previous = audit_head(tx)
     fields = (experiment_id, start.value if start else None, to.value, actor.name, actor.principal, reason, moment)
-    linked = audit.link(previous.hash, *fields)
+    linked = chain.link(previous.hash, *fields)
     inserted = driver(tx).execute(_INSERT, (*fields, previous.hash, linked))
     tx.info["audit_head"] = AuditHead(inserted.lastrowid or 0, linked)
 
@@ -122,7 +123,7 @@ def _check_none_in_flight(tx: Connection, experiment_id: int, profile: str) -> N
 
 
 def _refusal(tx: Connection, experiment_id: int, state: State, to: State) -> str:
-    steps = audit.history(tx, experiment_id)
+    steps = chain.history(tx, experiment_id)
     by = f" (by {steps[-1].actor}, {steps[-1].created_at[:19]})" if steps else ""
     allowed = ", ".join(sorted(LEGAL[state])) or "nothing"
     said = f"Experiment {experiment_id} is {state}{by} and cannot become {to}; from {state} it can become {allowed}."

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from ..ratchet import audit, audit_trail
-from ..ratchet.audit import Transition
-from ..ratchet.audit_trail import Verdict
+from ..ratchet.audit import chain, trail
+from ..ratchet.audit.chain import Transition
+from ..ratchet.audit.trail import Verdict
 from .answers import ERRORS, RatchetRoute
 from .asking import Before, Limit, Opened, following
 
@@ -24,11 +24,11 @@ class TransitionList(BaseModel):
 @router.get("/audit")
 def list_transitions(context: Opened, limit: Limit = 100, before: Before = None) -> TransitionList:
     """The steps of all experiments, newest first."""
-    found = audit.list_transitions(context, limit=limit, before=before)
+    found = chain.list_transitions(context, limit=limit, before=before)
     return TransitionList(transitions=found, next_before=following(found, limit))
 
 
 @router.get("/audit/verify")
 def verify(context: Opened) -> Verdict:
     """Check the whole chain in the database; the terminal command also asks the profiles' repositories."""
-    return audit_trail.verify_store(context.store)
+    return trail.verify_store(context.store)

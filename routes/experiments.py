@@ -9,13 +9,14 @@ from pydantic import BaseModel
 
 from ..errors import BadInput, UnknownProfile
 from ..evaluation import jobs, reports
-from ..ratchet import again, approval, experiments, live_window
+from ..ratchet import again, approval, experiments
 from ..ratchet import apply as applying
-from ..ratchet.audit import Transition
+from ..ratchet.audit.chain import Transition
 from ..ratchet.beginning import revert_purpose
-from ..ratchet.questions import Question
+from ..ratchet.signing.questions import Question
 from ..ratchet.states import State
 from ..ratchet.unified_diff import apply_diff
+from ..ratchet.window import live_window
 from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute, written
 from .asking import (

@@ -13,7 +13,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, TypeAdapter
 
 from ..evaluation import exports
-from ..ratchet.audit import Transition
+from ..ratchet.audit.chain import Transition
 from ..ratchet.context import Context
 from . import contexts
 from .answers import ERRORS, RatchetRoute

@@ -8,12 +8,12 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from ..ratchet import deciding, explanation, live_window
-from ..ratchet.deciding import Choice
-from ..ratchet.explanation import Explanation
-from ..ratchet.live_plan import LivePlan
-from ..ratchet.memberships import Membership
-from ..ratchet.questions import Question
+from ..ratchet.signing.questions import Question
+from ..ratchet.window import deciding, explanation, live_window
+from ..ratchet.window.deciding import Choice
+from ..ratchet.window.explanation import Explanation
+from ..ratchet.window.live_plan import LivePlan
+from ..ratchet.window.memberships import Membership
 from ..reviewing.payload import Purpose
 from ..stats.calibration import Verdict
 from ..stats.together import JointDecision, MeasureLooks

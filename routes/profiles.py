@@ -12,7 +12,7 @@ from ..installation import overview
 from ..installation.overview import ProfileOverview
 from ..ratchet import controls
 from ..ratchet.context import Context
-from ..ratchet.questions import Question
+from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute
 from .asking import Labelled, Opened, Principal, ProposeBody

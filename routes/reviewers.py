@@ -8,8 +8,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ..installation import overview
-from ..ratchet import live_window, questions, signing_words, unlocking
-from ..ratchet.questions import Question
+from ..ratchet.signing import questions, unlocking, words
+from ..ratchet.signing.questions import Question
+from ..ratchet.window import live_window
 from ..reviewing.payload import PREFIX, Purpose
 from ..reviewing.reviewers import Reviewer
 from .answers import ERRORS, RatchetRoute
@@ -73,7 +74,7 @@ def challenge(context: Opened, body: ChallengeBody, principal: Principal) -> Sig
         prefix=PREFIX.decode(),
         payload=asked.payload.text(),
         expires_at=asked.expires_at,
-        words=signing_words.in_words(context, asked),
+        words=words.in_words(context, asked),
     )
 
 

@@ -12,7 +12,7 @@ from ..errors import BadInput, Conflict
 from ..evaluation import scenarios
 from ..evaluation.checks import parse_checks
 from ..evaluation.scenarios import Scenario
-from ..ratchet.questions import Question
+from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute
 from .asking import Identifier, NewScenario, Opened, Principal, ScenarioEdit

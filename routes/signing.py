@@ -6,10 +6,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, SecretStr
 
-from ..ratchet import consent, signers
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
-from ..ratchet.questions import Question
+from ..ratchet.signing import consent, signers
+from ..ratchet.signing.questions import Question
 from ..reviewing.challenges import Signed
 from ..reviewing.payload import MAX_BYTES
 from .asking import Labelled, Name, Sentence

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from ..errors import RatchetError
-from ..ratchet import git_history, git_index
 from ..ratchet.context import Context
-from ..ratchet.git_command import Repository, git, line
+from ..ratchet.git import history, index
+from ..ratchet.git.command import Repository, git, line
 from .authorship import Author, Who
 
 _MAX_NAME = 80
@@ -20,16 +20,16 @@ def committed_by(
     if not (home / ".git").exists() or not str(relpath).isprintable():
         return None
     try:
-        repository = git_history.find_repository(home, context.data, profile)
+        repository = history.find_repository(home, context.data, profile)
         return _committed(repository, relpath, now)
     except RatchetError:
         return None
 
 
 def _committed(repository: Repository, relpath: PurePosixPath, now: bytes | None) -> Author | None:
-    head = git_history.check_ready(repository).commit
-    entry = git_index.entry_at(repository, head, relpath)
-    if head is None or (entry.blob if entry else None) != git_history.blob_id(repository, now):
+    head = history.check_ready(repository).commit
+    entry = index.entry_at(repository, head, relpath)
+    if head is None or (entry.blob if entry else None) != history.blob_id(repository, now):
         return None
     literal = {"GIT_LITERAL_PATHSPECS": "1"}
     newest = line(git(repository, "rev-list", "-1", head, "--", str(relpath), env=literal))

@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 
 from ..errors import PathRefused
-from ..ratchet.containment import checked_relpath
+from ..ratchet.files.containment import checked_relpath
 from ..settings import ChangeLimits
 
 _MEMORY = "memories"

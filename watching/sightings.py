@@ -13,7 +13,7 @@ from .. import clock
 from ..errors import DiskFailed, PathRefused
 from ..ratchet.blobs import digest
 from ..ratchet.context import Context
-from ..ratchet.guarded_file import read_file
+from ..ratchet.files.guarded_file import read_file
 from . import records
 from .listing import Found, Kind, Listing, find, list_guarded
 from .records import ABSENT, Known, Own, Standing, Version

@@ -11,8 +11,9 @@ import pytest
 from hermes_state import SessionDB
 
 from karpathy_self_improve import host
-from karpathy_self_improve.ratchet import experiments, live_window
+from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.context import Context
+from karpathy_self_improve.ratchet.window import live_window
 
 SOUL = "# Soul\n\nYou help. Be brief.\n\n- Say hello.\n"
 NEW = SOUL.replace("brief", "very brief")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from hermes_state import SessionDB
 
-from karpathy_self_improve.ratchet import live_window
 from karpathy_self_improve.ratchet.context import Context, open_context
+from karpathy_self_improve.ratchet.window import live_window
 
 
 @pytest.fixture

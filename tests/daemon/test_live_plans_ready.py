@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from karpathy_self_improve.ratchet import events, experiments, live_window, planning
+from karpathy_self_improve.ratchet import events, experiments
+from karpathy_self_improve.ratchet.window import live_window, planning
 
 
 def test_the_plan_of_a_proposal_is_ready_when_somebody_decides(stage: Any) -> None:

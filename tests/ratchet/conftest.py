@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from karpathy_self_improve.ratchet import apply, approval, audit_trail, context, events, experiments, journal
+from karpathy_self_improve.ratchet import apply, approval, context, events, experiments, journal
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.audit import trail
 
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = b"# Soul\r\n\r\nBe brief. Be kind.\r\nA byte that is no UTF-8: \xff"
@@ -141,7 +142,7 @@ class Stage:
             assert self.git("status", "--porcelain", "--untracked-files=no") == ""
         assert self.open_operations() == []
         assert self.leftovers() == []
-        assert audit_trail.verify(self.context).ok
+        assert trail.verify(self.context).ok
         return state
 
 

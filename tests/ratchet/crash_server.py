@@ -28,8 +28,9 @@ def import_checkout() -> None:
 
 
 def do(job: dict[str, Any]) -> str:
-    from karpathy_self_improve.ratchet import apply, context, disk, experiments
+    from karpathy_self_improve.ratchet import apply, context, experiments
     from karpathy_self_improve.ratchet.actor import Actor
+    from karpathy_self_improve.ratchet.files import disk
 
     os.environ.update(job["env"])
     whole_write, somebody = disk.write, Actor("somebody", "os:somebody")

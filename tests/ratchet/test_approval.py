@@ -317,7 +317,7 @@ def test_an_approval_cannot_be_withdrawn_in_the_middle_of_its_apply(
                 reject(here, number)
             refused.append(raised.value)
 
-    for module in ("guarded_file", "operation", "git_history", "git_index"):
+    for module in ("files.guarded_file", "operation", "git.history", "git.index"):
         monkeypatch.setattr(f"karpathy_self_improve.ratchet.{module}.reached", withdraw, raising=False)
     assert applied(here, number) == "live"
     assert len(refused) == 1

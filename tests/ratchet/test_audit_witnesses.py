@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from karpathy_self_improve import clock, schema
-from karpathy_self_improve.ratchet import audit, audit_trail
+from karpathy_self_improve.ratchet.audit import chain as audit
+from karpathy_self_improve.ratchet.audit import trail
 from karpathy_self_improve.reviewing.payload import Claim, Payload, Purpose
 
 TRAIL = "experiment_state_transitions"
@@ -19,7 +20,7 @@ ZEROS = "0" * 64
 
 def problems(stage):
     """What is found, by the number of the transition."""
-    return [(one.transition_id, one.problem) for one in audit_trail.verify(stage.context).breaks]
+    return [(one.transition_id, one.problem) for one in trail.verify(stage.context).breaks]
 
 
 def rewrite(stage, *statements):
@@ -47,7 +48,7 @@ def commit_message(stage, head, chain):
 def test_a_life_with_all_its_witnesses(either):
     number = either.live()
     either.revert(number)
-    found = audit_trail.verify(either.context)
+    found = trail.verify(either.context)
     assert (found.ok, found.checked, found.unread) == (True, 4, ())
     assert found.witnesses == 4  # the note beside the database, one approval, two commits
 
@@ -131,7 +132,7 @@ def test_a_commit_that_no_operation_made_is_told_of_and_breaks_nothing(own, head
     chain = steps(own, own.live())[0].hash
     own.git(*commit_message(own, head, chain))
     commit = f"commit {own.git('rev-parse', 'HEAD')[:12]} in {own.git_dir}"
-    found = audit_trail.verify(own.context)
+    found = trail.verify(own.context)
     assert (found.breaks, found.notes) == (
         (),
         (f"{note.format(commit=commit)}; no operation of ours made that commit",),
@@ -149,7 +150,7 @@ def test_commits_on_other_branches_are_witnesses_too(own):
 def test_a_repository_that_cannot_be_asked_is_named(own):
     own.live()
     shutil.rmtree(own.home / ".git" / "objects")
-    found = audit_trail.verify(own.context)
+    found = trail.verify(own.context)
     assert found.ok
     assert [text for text in found.unread if text.startswith("profile 'default': ")]
 
@@ -202,7 +203,7 @@ def keep(stage, table, text):
 
 def test_an_emptied_note_beside_a_written_database_is_named(plain):
     plain.live()
-    assert audit_trail.verify(plain.context).notes == ()
+    assert trail.verify(plain.context).notes == ()
     rewrite(plain)
-    [note] = audit_trail.verify(plain.context).notes
+    [note] = trail.verify(plain.context).notes
     assert note.startswith("the note beside the database is empty")

@@ -111,7 +111,8 @@ def test_repeating_apply_and_revert_answers_the_same_and_commits_nothing_more(ei
 
 def test_the_file_is_new_on_the_disk_before_its_name_is_given_to_it(plain, monkeypatch):
     """What a power cut leaves: contents are synced before the names swap, names before git hears of it."""
-    from karpathy_self_improve.ratchet import disk, git_history
+    from karpathy_self_improve.ratchet.files import disk
+    from karpathy_self_improve.ratchet.git import history
 
     order = []
 
@@ -130,7 +131,7 @@ def test_the_file_is_new_on_the_disk_before_its_name_is_given_to_it(plain, monke
     noted(disk, "write", "write")
     noted(disk, "sync", kind)
     noted(disk, "exchange", "swap")
-    noted(git_history, "publish", "branch")
+    noted(history, "publish", "branch")
     plain.live()
     assert order == ["write", "sync file", "swap", "sync folder", "branch", "sync folder"]
 

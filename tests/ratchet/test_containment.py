@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from karpathy_self_improve.errors import FileDrifted, PathRefused, RatchetError
-from karpathy_self_improve.ratchet import disk
-from karpathy_self_improve.ratchet.containment import checked_relpath
-from karpathy_self_improve.ratchet.folders import remove_empty_folders
+from karpathy_self_improve.ratchet.files import disk
+from karpathy_self_improve.ratchet.files.containment import checked_relpath
+from karpathy_self_improve.ratchet.files.folders import remove_empty_folders
 from karpathy_self_improve.settings import ChangeLimits
 
 OLD = b"# Soul\r\n\r\nBe brief. Be kind.\r\nA byte that is no UTF-8: \xff"

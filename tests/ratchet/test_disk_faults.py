@@ -13,9 +13,9 @@ from pathlib import PurePosixPath
 import pytest
 
 from karpathy_self_improve.errors import DiskFailed, RatchetError, Unavailable
-from karpathy_self_improve.ratchet import disk
 from karpathy_self_improve.ratchet.blobs import digest
-from karpathy_self_improve.ratchet.guarded_file import open_guarded
+from karpathy_self_improve.ratchet.files import disk
+from karpathy_self_improve.ratchet.files.guarded_file import open_guarded
 
 OLD = b"# Soul\r\n\r\nBe brief. Be kind.\r\nA byte that is no UTF-8: \xff"
 NEW = OLD.replace(b"Be kind.", b"Be very kind.")

@@ -7,8 +7,10 @@ import signal
 import pytest
 
 from karpathy_self_improve.errors import GitUnavailable
-from karpathy_self_improve.ratchet import disk, folders, git_history, guarded_file, operation
+from karpathy_self_improve.ratchet import operation
 from karpathy_self_improve.ratchet.faults import Point
+from karpathy_self_improve.ratchet.files import disk, folders, guarded_file
+from karpathy_self_improve.ratchet.git import history
 
 OLD = b"# Soul\r\n\r\nBe brief. Be kind.\r\nA byte that is no UTF-8: \xff"
 NEW = OLD.replace(b"Be kind.", b"Be very kind.")
@@ -71,7 +73,7 @@ def named(value):
 def test_the_listed_points_are_exactly_those_passed(prepared, monkeypatch, own, kind, case, exchange):
     stage, number = prepared(own, kind, *CASES[case])
     passed = []
-    for module in (disk, folders, guarded_file, git_history, operation):
+    for module in (disk, folders, guarded_file, history, operation):
         monkeypatch.setattr(module, "reached", passed.append)
     if not exchange:
         monkeypatch.setattr(disk, "_rename_call", lambda: None)

@@ -18,8 +18,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from karpathy_self_improve._db import driver
 from karpathy_self_improve.errors import FileDrifted, IllegalTransition, ProfileBusy, ProfileInFlight
-from karpathy_self_improve.ratchet import apply, approval, audit_trail, context, experiments, journal, states
+from karpathy_self_improve.ratchet import apply, approval, context, experiments, journal, states
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.audit import trail
 from karpathy_self_improve.ratchet.faults import Point
 from karpathy_self_improve.ratchet.states import IN_FLIGHT, State
 
@@ -96,7 +97,7 @@ class Lives(RuleBasedStateMachine):
     def teardown(self) -> None:
         if self.model.cut:
             self.recover()
-        verdict, commits = audit_trail.verify(self.context), self.our_commits()
+        verdict, commits = trail.verify(self.context), self.our_commits()
         self.context.store.close()
         os.environ["HERMES_HOME"] = self.before
         shutil.rmtree(self.home)

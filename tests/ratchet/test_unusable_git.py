@@ -7,7 +7,8 @@ import subprocess
 import pytest
 
 from karpathy_self_improve.errors import GitRefused, GitUnavailable
-from karpathy_self_improve.ratchet import git_index, operation
+from karpathy_self_improve.ratchet import operation
+from karpathy_self_improve.ratchet.git import index
 
 OLD = b"# Soul\r\n\r\nBe brief. Be kind.\r\nA byte that is no UTF-8: \xff"
 NEW = OLD.replace(b"Be kind.", b"Be very kind.")
@@ -15,7 +16,7 @@ NEW = OLD.replace(b"Be kind.", b"Be very kind.")
 
 @pytest.fixture(autouse=True)
 def _short_patience(monkeypatch):
-    monkeypatch.setattr(git_index, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(index, "_PATIENCE_S", 0.2)
 
 
 def check_refused(stage, number, error, words, kind="apply"):

@@ -11,7 +11,7 @@ import pytest
 
 from karpathy_self_improve.errors import GitRefused, GitUnavailable
 from karpathy_self_improve.ratchet import apply as applying
-from karpathy_self_improve.ratchet import git_history
+from karpathy_self_improve.ratchet.git import history
 
 OLD = b"# Soul\r\n\r\nBe brief. Be kind.\r\nA byte that is no UTF-8: \xff"
 NEW = OLD.replace(b"Be kind.", b"Be very kind.")
@@ -286,7 +286,7 @@ def test_a_working_directory_that_is_gone_does_not_matter(own, tmp_path, monkeyp
 
 def test_a_commit_of_the_user_in_the_middle_goes_before_ours(own, monkeypatch):
     number = own.approved()
-    publish = git_history.publish
+    publish = history.publish
 
     def commit_first(*arguments):
         if not own.file("other.txt").exists():
@@ -294,7 +294,7 @@ def test_a_commit_of_the_user_in_the_middle_goes_before_ours(own, monkeypatch):
             own.commit("other.txt")
         publish(*arguments)
 
-    monkeypatch.setattr(git_history, "publish", commit_first)
+    monkeypatch.setattr(history, "publish", commit_first)
     assert own.apply(number) == "live"
     assert own.git("log", "--format=%s").splitlines()[1] == "mine"
     own.check_consistent(number, OLD, NEW)
@@ -302,13 +302,13 @@ def test_a_commit_of_the_user_in_the_middle_goes_before_ours(own, monkeypatch):
 
 def test_a_branch_the_user_switches_to_in_the_middle_gets_the_commit(own, monkeypatch):
     number = own.approved()
-    publish = git_history.publish
+    publish = history.publish
 
     def switch_first(*arguments):
         own.git("checkout", "-q", "-B", "side")
         publish(*arguments)
 
-    monkeypatch.setattr(git_history, "publish", switch_first)
+    monkeypatch.setattr(history, "publish", switch_first)
     assert own.apply(number) == "live"
     own.check_consistent(number, OLD, NEW)
     assert own.git("log", "--format=%an", "main").split("\n")[0] != "Hermes Ratchet"
@@ -316,7 +316,7 @@ def test_a_branch_the_user_switches_to_in_the_middle_gets_the_commit(own, monkey
 
 def test_what_reached_a_branch_switched_to_in_the_middle_is_finished_there(own, monkeypatch):
     number = own.approved()
-    publish = git_history.publish
+    publish = history.publish
 
     def switch_and_be_cut_short(*arguments):
         if own.git("rev-parse", "--abbrev-ref", "HEAD") == "side\n":
@@ -325,7 +325,7 @@ def test_what_reached_a_branch_switched_to_in_the_middle_is_finished_there(own, 
         own.git("checkout", "-q", "-B", "side")
         publish(*arguments)
 
-    monkeypatch.setattr(git_history, "publish", switch_and_be_cut_short)
+    monkeypatch.setattr(history, "publish", switch_and_be_cut_short)
     assert own.apply(number) == "live"
     own.check_consistent(number, OLD, NEW)
 
@@ -334,7 +334,7 @@ def test_what_reached_a_branch_switched_to_in_the_middle_is_finished_there(own, 
 def test_a_branch_moved_in_the_last_moment_is_built_upon(prepared, monkeypatch, is_own):
     """Also by commands that heed no index lock: the branch itself is compared and swapped."""
     stage, number = prepared(is_own, "apply")
-    move = git_history._move_ref
+    move = history._move_ref
     left = ["once"]
 
     def move_first(repository, head, commit):
@@ -345,7 +345,7 @@ def test_a_branch_moved_in_the_last_moment_is_built_upon(prepared, monkeypatch, 
             stage.git("update-ref", head.ref, theirs)
         move(repository, head, commit)
 
-    monkeypatch.setattr(git_history, "_move_ref", move_first)
+    monkeypatch.setattr(history, "_move_ref", move_first)
     assert stage.apply(number) == "live"
     assert stage.git("log", "--format=%s").splitlines()[1] == "mine"
     stage.check_consistent(number, OLD, NEW)
@@ -353,13 +353,13 @@ def test_a_branch_moved_in_the_last_moment_is_built_upon(prepared, monkeypatch, 
 
 def test_a_branch_that_keeps_moving_takes_the_change_back(own, monkeypatch):
     number = own.approved()
-    publish = git_history.publish
+    publish = history.publish
 
     def move_first(*arguments):
         own.git("commit", "-q", "--allow-empty", "-m", "mine")
         publish(*arguments)
 
-    monkeypatch.setattr(git_history, "publish", move_first)
+    monkeypatch.setattr(history, "publish", move_first)
     with pytest.raises(GitRefused, match="moved"):
         own.apply(number)
     assert own.check_consistent(number, OLD, NEW) == "approved"

@@ -20,8 +20,8 @@ from karpathy_self_improve import schema
 from karpathy_self_improve._db import open_store
 from karpathy_self_improve.errors import StoreBehind
 from karpathy_self_improve.migrations.to_head import migrate
-from karpathy_self_improve.ratchet import audit, audit_trail
 from karpathy_self_improve.ratchet.atomic_change import difference
+from karpathy_self_improve.ratchet.audit import chain, trail
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ScriptDirectory(str(ROOT / "migrations"))
@@ -80,7 +80,7 @@ def fill(path: Path, revision: str) -> None:
         fields = (1, None, "proposed", "me", "os:me", "why", "2026-11-20")
         connection.execute(
             "INSERT INTO experiment_state_transitions VALUES (1, ?, ?, ?, ?, ?, ?, ?, '', ?)",
-            (*fields, audit.link("", *fields)),
+            (*fields, chain.link("", *fields)),
         )
 
 
@@ -121,7 +121,7 @@ def test_an_upgrade_keeps_the_rows_and_a_copy_of_the_file(path):
     fill(path, REVISIONS[0])
     before, before_objects = dump(path), objects(path)
     store = open_store(path)
-    assert audit_trail.verify_store(store).ok
+    assert trail.verify_store(store).ok
     store.close()
     assert [line for line in dump(path) if "alembic" not in line] == [line for line in before if "alembic" not in line]
     (kept,) = path.parent.glob("ratchet.db.before-*")
@@ -135,7 +135,7 @@ def test_processes_upgrade_one_file_together(path, forked):
         wait()
     assert len(list(path.parent.glob("ratchet.db.before-*"))) == 1
     store = open_store(path)
-    assert audit_trail.verify_store(store).ok
+    assert trail.verify_store(store).ok
     store.close()
 
 
@@ -159,7 +159,7 @@ def test_an_upgrade_that_is_killed_leaves_the_old_database(path, forked, share):
     assert forked(child)() is signal.SIGKILL
     assert (dump(path), objects(path)) == before
     store = open_store(path)
-    assert audit_trail.verify_store(store).ok
+    assert trail.verify_store(store).ok
     store.close()
     copies = sorted(path.parent.glob("ratchet.db.before-*"))
     assert len(copies) == 2

@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.evaluation import reports, scenarios
-from karpathy_self_improve.ratchet import apply, approval, events, experiments, questions, states
+from karpathy_self_improve.ratchet import apply, approval, events, experiments, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
-from karpathy_self_improve.ratchet.questions import Question
+from karpathy_self_improve.ratchet.signing import questions
+from karpathy_self_improve.ratchet.signing.questions import Question
 from karpathy_self_improve.ratchet.states import State
 from karpathy_self_improve.reviewing import changes, keys, reviewers
 from karpathy_self_improve.reviewing.challenges import Signed

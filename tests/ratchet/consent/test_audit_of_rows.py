@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve import schema
-from karpathy_self_improve.ratchet import audit_trail
+from karpathy_self_improve.ratchet.audit import trail
 from karpathy_self_improve.reviewing import changes
 from karpathy_self_improve.reviewing.payload import Purpose
 
@@ -17,7 +17,7 @@ OLD = b"# Soul\n\nBe brief. Be kind.\n"
 
 def edited(desk: Any, *statements: str) -> list[str]:
     """What the audit finds after somebody took the triggers away, edited rows, and put the triggers back."""
-    assert audit_trail.verify(desk.context).breaks == ()
+    assert trail.verify(desk.context).breaks == ()
     raw = sqlite3.connect(desk.context.store.path, isolation_level=None)
     for name in schema.TRIGGERS:
         raw.execute(f"DROP TRIGGER {name}")
@@ -26,7 +26,7 @@ def edited(desk: Any, *statements: str) -> list[str]:
     for ddl in schema.TRIGGERS.values():
         raw.execute(ddl)
     raw.close()
-    return [one.problem for one in audit_trail.verify(desk.context).breaks]
+    return [one.problem for one in trail.verify(desk.context).breaks]
 
 
 def test_a_whole_life_that_was_signed_is_whole(desk: Any) -> None:
@@ -34,7 +34,7 @@ def test_a_whole_life_that_was_signed_is_whole(desk: Any) -> None:
     reason = "taken back"
     desk.revert(number, signed=desk.signed(Purpose.REVERT_VERIFIED, number, reason=reason))
     desk.apply(desk.approved(OLD.replace(b"Be brief.", b"Be very brief.")))
-    assert audit_trail.verify(desk.context).breaks == ()
+    assert trail.verify(desk.context).breaks == ()
 
 
 def test_a_forced_life_is_whole(desk: Any) -> None:
@@ -44,7 +44,7 @@ def test_a_forced_life_is_whole(desk: Any) -> None:
     (desk.home / "SOUL.md").write_bytes(OLD + b"\nAgain.\n")
     desk.revert(number, force=True, signed=desk.signed(Purpose.FORCE, number, reason="taken back"))
     assert desk.soul == OLD + b"\nMine.\n"
-    assert audit_trail.verify(desk.context).breaks == ()
+    assert trail.verify(desk.context).breaks == ()
 
 
 @pytest.mark.parametrize("table", ["signature_attempts", "events", "signatures", "approvals", "file_operations"])
@@ -130,9 +130,9 @@ def test_reviewers_that_were_wiped_with_everything_about_them(desk: Any) -> None
 
 def test_reviewers_other_than_the_pinned_ones_are_named(desk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RATCHET_REVIEWERS", desk.reviewers().fingerprint)
-    assert audit_trail.verify(desk.context).notes == ()
+    assert trail.verify(desk.context).notes == ()
     changes.reset(desk.context.store, desk.anothers(), "mallory", "os:mallory")
-    found = audit_trail.verify(desk.context)
+    found = trail.verify(desk.context)
     assert [note.partition(" by ")[0].partition(":")[0] for note in found.notes] == [
         "the reviewers were set up anew",
         "the reviewers are not those that are pinned",

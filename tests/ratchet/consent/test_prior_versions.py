@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.errors import ApprovalVoid, StoreCorrupt
-from karpathy_self_improve.ratchet import audit_trail, experiments
+from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.audit import trail
 from karpathy_self_improve.reviewing.payload import Purpose
 
 OLD = b"# Soul\n\nBe brief. Be kind.\n"
@@ -95,8 +96,8 @@ def test_a_withdrawn_approval_stays_withdrawn(desk: Any) -> None:
 def test_the_audit_names_an_approval_that_nobody_signed(desk: Any) -> None:
     signed, forged = desk.overridden(), desk.proposed(EVIL)
     experiments.reject(desk.context, signed, Actor("alice", "os:alice"), "withdrawn")
-    assert audit_trail.verify(desk.context).breaks == ()
+    assert trail.verify(desk.context).breaks == ()
     desk.forge("UPDATE signatures SET signature = replace(signature, 'a', 'b')")
-    problems = [one.problem for one in audit_trail.verify(desk.context).breaks]
+    problems = [one.problem for one in trail.verify(desk.context).breaks]
     assert f"experiment {signed} became approved without a reviewer's signature" in problems
     assert not any(f"experiment {forged} became" in problem for problem in problems)

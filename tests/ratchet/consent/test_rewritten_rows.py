@@ -11,10 +11,12 @@ import pytest
 
 from karpathy_self_improve.errors import NotEvaluated, StoreCorrupt
 from karpathy_self_improve.ratchet import apply as applying
-from karpathy_self_improve.ratchet import blobs, git_history, journal, live_plan, live_window
+from karpathy_self_improve.ratchet import blobs, journal
 from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.containment import checked_spelling
+from karpathy_self_improve.ratchet.files.containment import checked_spelling
+from karpathy_self_improve.ratchet.git import history
 from karpathy_self_improve.ratchet.journal import Kind, Operation, Plan
+from karpathy_self_improve.ratchet.window import live_plan, live_window
 from karpathy_self_improve.reviewing.payload import Purpose
 
 SOMEBODY = Actor("somebody", "os:somebody")
@@ -46,7 +48,7 @@ def begun(desk: Any, number: int, kind: Kind, expected: bytes, new: bytes) -> Op
         number, "default", kind, checked_spelling("SOUL.md"), blobs.digest(expected), blobs.digest(new), 0o600,
         SOMEBODY, "a test",
     )  # fmt: skip
-    place = git_history.find_place(desk.context.home("default"), desk.context.data, "default")
+    place = history.find_place(desk.context.home("default"), desk.context.data, "default")
     with desk.context.store.write() as tx:
         return journal.begin(tx, plan, str(place.repository.git_dir), place.head.ref, place.head.commit)
 

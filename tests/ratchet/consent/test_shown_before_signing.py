@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.errors import FileDrifted
-from karpathy_self_improve.ratchet import experiments, questions, signing_words
+from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.atomic_change import difference
-from karpathy_self_improve.ratchet.questions import Question
+from karpathy_self_improve.ratchet.signing import questions
+from karpathy_self_improve.ratchet.signing import words as signing_words
+from karpathy_self_improve.ratchet.signing.questions import Question
 from karpathy_self_improve.reviewing.payload import Purpose
 
 SOMEBODY = Actor("somebody", "os:somebody")

@@ -10,9 +10,10 @@ import pytest
 from karpathy_self_improve import clock
 from karpathy_self_improve.errors import BadInput
 from karpathy_self_improve.evaluation import scenarios
-from karpathy_self_improve.ratchet import consent, controls, signers, unlocking
+from karpathy_self_improve.ratchet import controls
 from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.questions import Question
+from karpathy_self_improve.ratchet.signing import consent, signers, unlocking
+from karpathy_self_improve.ratchet.signing.questions import Question
 from karpathy_self_improve.reviewing.challenges import Signed
 from karpathy_self_improve.reviewing.payload import Purpose
 from karpathy_self_improve.reviewing.refusals import (

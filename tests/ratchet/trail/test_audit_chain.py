@@ -10,8 +10,10 @@ import pytest
 
 from karpathy_self_improve import clock, schema
 from karpathy_self_improve._db import audit_head
-from karpathy_self_improve.ratchet import audit, audit_trail, events, states
+from karpathy_self_improve.ratchet import events, states
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.audit import chain
+from karpathy_self_improve.ratchet.audit import trail as audit_trail
 from karpathy_self_improve.ratchet.states import State
 
 ME = Actor("somebody", "os:somebody")
@@ -210,7 +212,7 @@ def test_no_alarm_while_others_write(store, experiment):
 
 def test_history_is_of_one_experiment_oldest_first(store, trail):
     with store.read() as tx:
-        steps = audit.history(tx, trail[2])
+        steps = chain.history(tx, trail[2])
     assert [step.to_state for step in steps] == ["proposed", "approved", "live"]
 
 
@@ -220,6 +222,6 @@ def test_text_of_any_kind_survives(store, experiment):
     with store.write() as tx:
         states.move(tx, number, State.REJECTED, Actor("Ünï", "os:ünï"), reason)
     with store.read() as tx:
-        assert audit.history(tx, number)[-1].reason == reason
+        assert chain.history(tx, number)[-1].reason == reason
         assert events.latest(tx, "experiment.rejected", "default")[0].payload["reason"] == reason
     assert audit_trail.verify_store(store).breaks == ()

@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from karpathy_self_improve import clock, schema
-from karpathy_self_improve.ratchet import audit_trail
+from karpathy_self_improve.ratchet.audit import trail
 
 STRANGE = [
     ("DROP INDEX ix_jobs_state", "the index ix_jobs_state is gone"),
@@ -17,7 +17,7 @@ STRANGE = [
 
 
 def problems(store):
-    return [one.problem for one in audit_trail.verify_store(store).breaks]
+    return [one.problem for one in trail.verify_store(store).breaks]
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def keep_document(stranger, table, number):
 
 def test_changed_content_of_a_file(store, experiment, unguarded):
     experiment()
-    assert audit_trail.verify_store(store).contents == 1
+    assert trail.verify_store(store).contents == 1
     unguarded("blobs", "UPDATE blobs SET content = ?", b"y")
     (name,) = [hashlib.sha256(b"x").hexdigest()]
     assert problems(store) == [
@@ -58,7 +58,7 @@ def test_changed_content_of_a_file(store, experiment, unguarded):
 @pytest.mark.parametrize(("table", "what"), [("reports", "report"), ("live_plans", "live plan")])
 def test_a_changed_document(store, experiment, stranger, unguarded, table, what):
     name = keep_document(stranger, table, experiment())
-    assert (problems(store), audit_trail.verify_store(store).contents) == ([], 2)
+    assert (problems(store), trail.verify_store(store).contents) == ([], 2)
     unguarded(table, f"UPDATE {table} SET document = ?", '{"kept": 2}')
     assert problems(store) == [f"the {what} {name[:12]} was changed"]
 

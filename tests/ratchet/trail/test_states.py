@@ -10,8 +10,9 @@ import pytest
 
 from karpathy_self_improve._db import driver, open_store
 from karpathy_self_improve.errors import IllegalTransition, ProfileInFlight, StoreReadOnly, UnknownExperiment
-from karpathy_self_improve.ratchet import audit, audit_trail, events, states
+from karpathy_self_improve.ratchet import events, states
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.audit import chain, trail
 from karpathy_self_improve.ratchet.states import LEGAL, State
 
 ME = Actor("somebody", "os:somebody")
@@ -60,7 +61,7 @@ def test_every_pair_of_states(store, experiment, start, end):
         assert f"Experiment {number} is {start}" in refused.value.message
         assert f"cannot become {end}" in refused.value.message
         assert everything(store) == before
-    assert audit_trail.verify_store(store).ok
+    assert trail.verify_store(store).ok
 
 
 def test_a_move_is_recorded_with_who_and_why_and_announced(store, experiment):
@@ -68,7 +69,7 @@ def test_a_move_is_recorded_with_who_and_why_and_announced(store, experiment):
     changes = {"rejected_by": "ann", "rejection_reason": "no"}
     move(store, number, State.REJECTED, Actor("ann", "os:ann"), "no", changes)
     with store.read() as tx:
-        first, last = audit.history(tx, number)
+        first, last = chain.history(tx, number)
         row = driver(tx).execute("SELECT rejected_by, rejection_reason, updated_at FROM experiments").fetchone()
         (event,) = events.latest(tx, "experiment.rejected", "default")
     assert (first.from_state, first.to_state) == (None, "proposed")
@@ -95,7 +96,7 @@ def test_a_move_that_is_rolled_back_left_nothing(store, experiment):
         move_and_fail(store, number)
     assert everything(store) == before
     move(store, number, State.APPROVED)
-    assert audit_trail.verify_store(store).ok
+    assert trail.verify_store(store).ok
 
 
 @pytest.mark.parametrize("other", [State.APPROVED, State.LIVE])
@@ -118,7 +119,7 @@ def test_a_refusal_that_the_caller_swallows_leaves_no_link_behind(store, experim
         with pytest.raises(IllegalTransition):
             states.move(tx, second, State.VERIFIED, ME, "x")
         events.emit(tx, "goes.on")
-    assert audit_trail.verify_store(store).ok
+    assert trail.verify_store(store).ok
 
 
 @pytest.mark.parametrize("done", [State.VERIFIED, State.REVERTED])
@@ -152,7 +153,7 @@ def test_of_many_threads_one_wins_and_the_others_are_told_who_did(store, experim
     (winner,) = [answer for answer in told if answer.startswith("thread")]
     assert sum(f"is rejected (by {winner}" in answer for answer in told) == 7
     with store.read() as tx:
-        assert len(audit.history(tx, number)) == 2
+        assert len(chain.history(tx, number)) == 2
 
 
 def race(path, number, to, name, start, results):
@@ -187,8 +188,8 @@ def test_of_many_processes_one_wins_and_the_others_are_told_who_did(store, exper
         (winner,), messages = raced(path, [(number, to)] * 6)
         assert all(f"Experiment {number} is {to} (by {winner}, 2" in message for message in messages)
         with store.read() as tx:
-            assert len(audit.history(tx, number)) == 2
-    assert audit_trail.verify_store(store).ok
+            assert len(chain.history(tx, number)) == 2
+    assert trail.verify_store(store).ok
 
 
 def test_of_many_proposals_approved_at_once_one_gets_through(store, experiment, path):

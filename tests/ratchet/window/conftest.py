@@ -14,10 +14,11 @@ import pytest
 from hermes_state import SessionDB
 
 from karpathy_self_improve import clock
-from karpathy_self_improve.ratchet import apply, approval, experiments, feedback, live_window
+from karpathy_self_improve.ratchet import apply, approval, experiments, feedback
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
-from karpathy_self_improve.ratchet.live_plan import LivePlan
+from karpathy_self_improve.ratchet.window import live_window
+from karpathy_self_improve.ratchet.window.live_plan import LivePlan
 
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = "# Soul\n\nAlways end answers with the line: NEXT.\n"

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.errors import ApprovalRefused, BadInput, FileDrifted, NoEvidence
-from karpathy_self_improve.ratchet import deciding, events, experiments, live_window, questions
+from karpathy_self_improve.ratchet import events, experiments
 from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.deciding import Choice
-from karpathy_self_improve.ratchet.questions import Question
+from karpathy_self_improve.ratchet.signing import questions
+from karpathy_self_improve.ratchet.signing.questions import Question
+from karpathy_self_improve.ratchet.window import deciding, live_window
+from karpathy_self_improve.ratchet.window.deciding import Choice
 from karpathy_self_improve.reviewing import changes, keys
 from karpathy_self_improve.reviewing.challenges import Signed
 from karpathy_self_improve.reviewing.keys import Cost

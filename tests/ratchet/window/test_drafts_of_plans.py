@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from karpathy_self_improve.ratchet import experiments, planning
+from karpathy_self_improve.ratchet import experiments
+from karpathy_self_improve.ratchet.window import planning
 
 OLD = "# Soul\n\nAlways end answers with the line: NEXT.\n"
 

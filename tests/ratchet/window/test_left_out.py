@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve import clock
-from karpathy_self_improve.ratchet import apply, blobs, events, experiments, live_window
+from karpathy_self_improve.ratchet import apply, blobs, events, experiments
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.window import live_window
 from karpathy_self_improve.stats.calibration import Verdict
 from karpathy_self_improve.watching import guarded
 
@@ -28,7 +29,7 @@ def test_a_session_of_another_model_is_left_out(stage: Any) -> None:
 
 
 def test_a_session_on_another_host_version_is_left_out(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    from karpathy_self_improve.ratchet import host_versions
+    from karpathy_self_improve.ratchet.window import host_versions
 
     stage.talk(12, OLD)
     number = stage.live()

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from karpathy_self_improve.ratchet import apply, experiments, host_versions, live_plan, live_window, planning
+from karpathy_self_improve.ratchet import apply, experiments
 from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.live_plan import Measure
+from karpathy_self_improve.ratchet.window import host_versions, live_plan, live_window, planning
+from karpathy_self_improve.ratchet.window.live_plan import Measure
 from karpathy_self_improve.stats import calibration, polya_urn
 from karpathy_self_improve.stats.creep import WINDOWS_PER_ANCHOR
 from karpathy_self_improve.stats.exceedances import ExceedancePlan, level_rank

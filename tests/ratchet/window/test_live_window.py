@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.errors import IllegalTransition, NoEvidence, SettingsInvalid
-from karpathy_self_improve.ratchet import apply, approval, events, experiments, live_window
+from karpathy_self_improve.ratchet import apply, approval, events, experiments
 from karpathy_self_improve.ratchet.actor import Actor
+from karpathy_self_improve.ratchet.window import live_window
 from karpathy_self_improve.stats.calibration import Verdict
 from karpathy_self_improve.stats.creep import Anchor
 
@@ -46,23 +47,23 @@ def test_each_session_counts_once_however_often_and_from_how_many_sides_one_look
 
 def test_two_processes_that_read_the_same_sessions_keep_them_once(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one reads before the first one has written, and writes after it."""
-    number, read = stage.live(), live_window.window_sessions.read
+    number, read = stage.live(), live_window.sessions.read
     names = stage.talk(2, NEW)
 
     def slowly(*args: Any) -> list[Any]:
-        monkeypatch.setattr(live_window.window_sessions, "read", read)
+        monkeypatch.setattr(live_window.sessions, "read", read)
         sessions = read(*args)
         stage.observe(number)
         return sessions
 
-    monkeypatch.setattr(live_window.window_sessions, "read", slowly)
+    monkeypatch.setattr(live_window.sessions, "read", slowly)
     assert [m.session_id for m in stage.observe(number).members] == names
 
 
 def test_a_window_that_ends_while_its_sessions_are_read_takes_none_of_them(
     stage: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    number, read = stage.live(), live_window.window_sessions.read
+    number, read = stage.live(), live_window.sessions.read
     stage.talk(2, NEW)
 
     def slowly(*args: Any) -> list[Any]:
@@ -70,7 +71,7 @@ def test_a_window_that_ends_while_its_sessions_are_read_takes_none_of_them(
         apply.revert(stage.context, number, SOMEBODY, "changed my mind")
         return sessions
 
-    monkeypatch.setattr(live_window.window_sessions, "read", slowly)
+    monkeypatch.setattr(live_window.sessions, "read", slowly)
     assert stage.observe(number).members == ()
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve import clock
-from karpathy_self_improve.ratchet import apply, events, replay
+from karpathy_self_improve.ratchet import apply, events
 from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.baseline import Past
-from karpathy_self_improve.ratchet.live_plan import Figures, Measure, PlannedTest
+from karpathy_self_improve.ratchet.window import replay
+from karpathy_self_improve.ratchet.window.baseline import Past
+from karpathy_self_improve.ratchet.window.live_plan import Figures, Measure, PlannedTest
 from karpathy_self_improve.stats.calibration import Verdict, WindowPlan, calibrate
 
 SOMEBODY = Actor("somebody", "os:somebody")

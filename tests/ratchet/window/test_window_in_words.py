@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.errors import FileDrifted
-from karpathy_self_improve.ratchet import apply, experiments, explanation, foretelling, live_window, serving
+from karpathy_self_improve.ratchet import apply, experiments
 from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.explanation import Explanation
+from karpathy_self_improve.ratchet.window import explanation, foretelling, live_window, restarts
+from karpathy_self_improve.ratchet.window.explanation import Explanation
 
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = "# Soul\n\nAlways end answers with the line: NEXT.\n"
@@ -119,11 +120,11 @@ def test_a_changed_description_needs_a_restart_and_a_changed_body_none(stage: An
     skill.parent.mkdir(parents=True)
     skill.write_text(SKILL.format(line="How to greet.", word="hello"))
     body = stage.live(GREET, SKILL.format(line="How to greet.", word="good day"))
-    (line,) = serving.advice(stage.context, experiments.get(stage.context, body))
+    (line,) = restarts.advice(stage.context, experiments.get(stage.context, body))
     assert line == f"Nothing has to restart: {GREET} is read anew whenever the agent opens the skill."
     apply.revert(stage.context, body, SOMEBODY, "on to the next")
     line_too = stage.live(GREET, SKILL.format(line="How to greet anybody.", word="hello"))
-    (line,) = serving.advice(stage.context, experiments.get(stage.context, line_too))
+    (line,) = restarts.advice(stage.context, experiments.get(stage.context, line_too))
     assert line.startswith("Restart the long-running processes of 'default' (gateway, dashboard, open chats)")
 
 
@@ -137,7 +138,7 @@ def test_sessions_still_served_the_old_version_are_told_with_who_served_them(sta
 
 
 def test_nothing_is_said_of_who_serves_what_is_not_live(stage: Any) -> None:
-    assert serving.advice(stage.context, experiments.get(stage.context, stage.proposed())) == ()
+    assert restarts.advice(stage.context, experiments.get(stage.context, stage.proposed())) == ()
 
 
 def test_a_persons_word_is_told_with_what_counted_and_equal_times_are_told_once(stage: Any) -> None:

@@ -1,0 +1,1 @@
+"""The live window: planned before its first session, watched on real ones, and decided by the statistics."""
