@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 
-_STAY_S = 0.002
+_STAY_S = 0.004
+_WATCH_S = 0.002
+"""Waking a thread that waits in the system's queue takes about as long as a small transaction; looking does not."""
 _ANCHOR = b"%20d %20d %-64s\n"  # writes, id and hash of the newest transition; fixed width, overwritten in place
 _ANCHOR_BYTES = len(_ANCHOR % (0, 0, b""))
 _ANCHORED = re.compile(rb" *(\d+) +(\d+) ([0-9a-f]{64}| {64})\n")
@@ -86,15 +88,15 @@ class Turnstile:
 
     def close(self) -> None:
         """Give up both locks, and whatever is waiting for them."""
-        self._queue.close()
-        self._lock.close()
-        if self._waiter:
-            self._waiter.end()
+        for file in (self._queue, self._lock):
+            file.close()
+        for waiter in self._waiters.values():
+            waiter.end()
 
     def _open(self) -> None:
         self._queue = FileIO(f"{self._path}.queue", "r+", opener=open_lock)
         self._lock = FileIO(f"{self._path}.lock", "r+", opener=open_lock)
-        self._waiter: _Waiter | None = None
+        self._waiters: dict[FileIO, _Waiter] = {}
 
     def _reopen(self) -> None:
         self.close()
@@ -104,22 +106,29 @@ class Turnstile:
         return time.monotonic() < self._stays_until and _is_free(self._lock)
 
     def _queue_up(self, patience_s: float) -> bool:
-        taken = self._take_at_once() or self._wait(patience_s)
-        self._stays_until = time.monotonic() + _STAY_S
+        gives_up = time.monotonic() + patience_s
+        taken = self._take(self._queue, gives_up) and (self._watch() or self._take(self._lock, gives_up))
+        if taken:
+            fcntl.flock(self._queue, fcntl.LOCK_UN)
+            self._stays_until = time.monotonic() + _STAY_S
         return taken
 
-    def _take_at_once(self) -> bool:
-        if not _is_free(self._queue):
-            return False
-        taken = _is_free(self._lock)
-        fcntl.flock(self._queue, fcntl.LOCK_UN)
-        return taken
+    def _watch(self) -> bool:
+        """Whether the lock came free within a moment; only the first of the queue looks, so one processor at most."""
+        until = time.monotonic() + _WATCH_S
+        while not _is_free(self._lock):
+            if time.monotonic() > until:
+                return False
+            os.sched_yield()
+        return True
 
-    def _wait(self, seconds: float) -> bool:
-        if self._waiter is None:
-            self._waiter = _Waiter(self._queue, self._lock)
-            weakref.finalize(self, self._waiter.end)
-        return self._waiter.wait(seconds)
+    def _take(self, file: FileIO, gives_up: float) -> bool:
+        if _is_free(file):
+            return True
+        if file not in self._waiters:
+            self._waiters[file] = waiter = _Waiter(file)
+            weakref.finalize(self, waiter.end)
+        return self._waiters[file].wait(max(0.0, gives_up - time.monotonic()))
 
 
 class _Waiter:
@@ -128,32 +137,28 @@ class _Waiter:
     Asking again and again instead would keep the processors busy and the lock idle between two askings.
     """
 
-    def __init__(self, queue: FileIO, lock: FileIO) -> None:
-        self._files = queue, lock
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
         self._asked, self._taken = threading.Lock(), threading.Lock()
         self._asked.acquire()
         self._taken.acquire()
         threading.Thread(target=self._serve, name="ratchet-turnstile", daemon=True).start()
 
     def wait(self, seconds: float) -> bool:
-        """Whether both were taken in that time. If not, :meth:`end` it: it goes on waiting."""
+        """Whether it was taken in that time. If not, :meth:`end` it: it goes on waiting."""
         self._asked.release()
         return self._taken.acquire(timeout=seconds)
 
     def end(self) -> None:
-        """Close the files, which frees the locks even if they are taken later, and end the thread."""
-        for file in self._files:
-            file.close()
+        """Close the file, which frees the lock even if it is taken later, and end the thread."""
+        self._file.close()
         with suppress(RuntimeError):  # it was asked already
             self._asked.release()
 
     def _serve(self) -> None:
-        queue, lock = self._files
-        with suppress(ValueError, OSError):  # the files were closed
+        with suppress(ValueError, OSError):  # the file was closed
             while self._asked.acquire():
-                fcntl.flock(queue, fcntl.LOCK_EX)
-                fcntl.flock(lock, fcntl.LOCK_EX)
-                fcntl.flock(queue, fcntl.LOCK_UN)
+                fcntl.flock(self._file, fcntl.LOCK_EX)
                 self._taken.release()
 
 

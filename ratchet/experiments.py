@@ -238,9 +238,8 @@ def reject(context: Context, experiment_id: int, actor: Actor, reason: str) -> E
                 experiment_id=experiment_id,
             )
         mark_rejected(tx, experiment_id, actor, reason)
-        rejected = load(tx, experiment_id)
     controls.note_success(context, profile)  # what the daemon failed on is out of its way
-    return rejected
+    return get(context, experiment_id)  # rejected for good: nothing can have changed since
 
 
 def mark_rejected(tx: Connection, experiment_id: int, actor: Actor, reason: str) -> None:
