@@ -24,6 +24,7 @@ from ..reviewing.payload import Claim, Purpose
 from ..reviewing.refusals import PayloadRefused, SignatureRefused
 from . import controls, experiments, states
 from .actor import Actor
+from .atomic_change import describe
 from .audit import chain
 from .context import Context
 from .experiments import Experiment
@@ -72,7 +73,9 @@ def ask(
     Raises what :func:`approve` does, and TooManyAttempts.
     """
     override = _checked_reason(override_reason)
-    plan = planning.make_plan(context, experiments.get(context, experiment_id))
+    experiment = experiments.get(context, experiment_id)
+    _check_small(context, experiment)
+    plan = planning.make_plan(context, experiment)
     with context.store.read() as tx:
         claim = _claim_today(tx, experiment_id, override, plan.sha256)
     return consent.ask(context, claim, signer, actor, plan_document=plan.document())
@@ -89,11 +92,13 @@ def approve(
 ) -> Experiment:
     """Approve a proposal whose evaluation is finished, or one that is not with ``override_reason``.
 
-    Raises NotEvaluated, ProfilePaused, IllegalTransition, ProfileInFlight, BadInput, SettingsInvalid for an impossible
-    live window, and for want of a person's consent what :func:`consent.require` does.
+    Raises NotEvaluated, ProfilePaused, IllegalTransition, ProfileInFlight, BadInput, ChangeRefused when it is no small
+    change by today's limits, SettingsInvalid for an impossible live window, and for want of a person's consent what :func:`consent.require` does.
     """
     override = _checked_reason(override_reason)
-    plan_sha256, document = _plan(context, experiments.get(context, experiment_id), signed)
+    experiment = experiments.get(context, experiment_id)
+    _check_small(context, experiment)
+    plan_sha256, document = _plan(context, experiment, signed)
     purpose = Purpose.OVERRIDE if override else Purpose.APPROVE
     with consent.attempt(context, actor, purpose, signed) as tx:
         claim = _claim_today(tx, experiment_id, override, plan_sha256)
@@ -163,6 +168,12 @@ def _claim_today(tx: Connection, experiment_id: int, override: str | None, plan_
                 experiment_id=experiment_id,
             )
     return _claim(experiment, override, report, plan_sha256)
+
+
+def _check_small(context: Context, experiment: Experiment) -> None:
+    """A row can be written past our own door, and the limits can be tighter than on the day of the proposal."""
+    base, candidate = experiments.contents(context, experiment)
+    describe(experiment.target_relpath, base, candidate, context.settings.changes)
 
 
 def _claim(experiment: Experiment, override: str | None, report: str | None, plan_sha256: str) -> Claim:

@@ -17,6 +17,7 @@ from karpathy_self_improve.errors import (
     ApprovalRefused,
     ApprovalVoid,
     BadInput,
+    ChangeRefused,
     IllegalTransition,
     NotEvaluated,
     ProfileBusy,
@@ -145,6 +146,14 @@ def test_an_approval_wants_a_finished_evaluation_of_exactly_these_bytes(here: Co
     sha256 = evaluated(here, number)
     approve(here, number)
     assert (newest(here, number).report_sha256, newest(here, number).override_reason) == (sha256, None)
+
+
+def test_what_todays_limits_would_not_let_in_is_not_approved(configured: Callable[..., Context]) -> None:
+    number = proposed(configured(approval="unsigned"))
+    tighter = configured(approval="unsigned", changes={"max_change_bytes": 5})
+    with pytest.raises(ChangeRefused):
+        approval.approve(tighter, number, SOMEBODY, override_reason="it is fine")
+    assert experiments.get(tighter, number).state == "proposed"
 
 
 @pytest.mark.parametrize("reason", [None, "", "  \n\t"])
