@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from karpathy_self_improve.ratchet.signing.questions import Question
 from karpathy_self_improve.ratchet.states import State
 from karpathy_self_improve.reviewing import changes, keys, reviewers
 from karpathy_self_improve.reviewing.challenges import Signed
-from karpathy_self_improve.reviewing.keys import SigningKey
+from karpathy_self_improve.reviewing.keys import KeyFile, SigningKey
 from karpathy_self_improve.reviewing.payload import Purpose
 
 SOMEBODY = Actor("somebody", "os:somebody")
@@ -144,12 +145,20 @@ class Desk:
             )
 
 
+@pytest.fixture(scope="session")
+def alice(tmp_path_factory: pytest.TempPathFactory) -> tuple[KeyFile, SigningKey]:
+    """A reviewer's key and its file, made once: sealing it takes a third of a second, on purpose."""
+    return keys.create(tmp_path_factory.mktemp("keys"), "alice", PASSPHRASE)
+
+
 @pytest.fixture
-def desk(home: Path) -> Iterator[Desk]:
+def desk(home: Path, alice: tuple[KeyFile, SigningKey]) -> Iterator[Desk]:
     (home / "SOUL.md").write_bytes(OLD)
     (home / "config.yaml").write_text(SIGNED, encoding="utf-8")
     context = open_context()
-    _, key = keys.create(context.data / "keys", "alice", PASSPHRASE)
+    file, key = alice
+    (context.data / "keys").mkdir(mode=0o700)
+    shutil.copy(file.path, context.data / "keys")
     changes.set_up(context.store, key, "alice", "os:alice")
     made = Desk(home, context, key)
     yield made
