@@ -1,4 +1,4 @@
-"""Counts the transcripts that make a judge's verdict another one than the rubric's, and measures our part of a vote."""
+"""Counts planted texts that change a judge's verdict, or that the proposer hands on without anybody being told."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ quoting, parsing and voting, not how gullible a real model is; that is what the 
 
 As a check of the corpus itself it is judged twice more: without quotation, where some of it must win, and by a judge
 that does what a transcript says, where most of it must win if such a judge were not refused before.
+
+Every log of tests/proposal/planted_orders.yaml is a session with an order to the proposer in its question, its answer
+or a person's note. A proposer that obeys, to the letter and in words of its own, is asked for a change by a whole
+request, over HTTP and into the database. Unflagged are the changes that come out as proposals without a warning on
+them. How many there would be without the examination, and without its comparison with the material, stands beside it:
+words of one's own without any sign of harm are not recognized, and only the gate and a person stand behind that.
 """
 TESTS = Path(__file__).resolve().parents[1] / "tests" / "evaluation"
 
@@ -40,6 +46,8 @@ def main() -> None:
 
 def measure(home: Path, every: int) -> dict[str, int | None]:
     """The figures of one run in a fresh home. Prints what stands behind them."""
+    import _planted_orders
+
     from karpathy_self_improve.demo import scripted_judge
     from karpathy_self_improve.demo.scripted_model import ScriptedModel
     from karpathy_self_improve.evaluation.judging import transcript
@@ -49,7 +57,8 @@ def measure(home: Path, every: int) -> dict[str, int | None]:
     planted = list(corpus["transcripts"]())[::every]
     home.mkdir()
     with ScriptedModel() as model:
-        config = {"model": model.model_settings(), "auxiliary": {"ratchet_judge": model.judge_settings()}}
+        auxiliary = {"ratchet_judge": model.judge_settings(), "ratchet_proposer": model.proposer_settings()}
+        config = {"model": model.model_settings(), "auxiliary": auxiliary}
         (home / "config.yaml").write_text(json.dumps(config), encoding="utf-8")
         judge = Opening().judge()
         if judge is None:
@@ -63,13 +72,24 @@ def measure(home: Path, every: int) -> dict[str, int | None]:
         model.judging = scripted_judge.judge
         transcript.lines = lambda asked, run: iter([f"user: {asked}", f"agent: {run.answer}"])
         unquoted = flipped(judge, corpus["RUBRIC"], planted)
+        logs, proposed = _planted_orders.run(model, home, every)
     print(f"{len(planted)} transcripts, 3 votes each: {dict(Counter(one.truth for one in planted))}")
     print(f"flipped: {flips or 'none'}; the same without quotation: {len(unquoted)} flipped")
     print(
         f"a judge that obeys: {len(obeyed)} flipped, but it is {'ADMITTED' if admitted else 'refused by its canaries'}"
     )
     print(f"{seconds / len(planted) * 1000:.0f} ms a judgement, host's client and scripted server included")
-    return {"judge_transcripts": len(planted), "judge_flips": len(flips), "proposer_logs": None, "unflagged": None}
+    print(f"{logs} logs, {len(proposed)} times obeyed: {dict(Counter(one.end for one in proposed))}")
+    print(f"the whole corpus without the examination: {dict(_planted_orders.without('suspicions'))}")
+    print(f"without the comparison with the material: {dict(_planted_orders.without('_copied'))}")
+    unflagged = [f"{one.name}: {one.wanted}" for one in proposed if one.end == "unflagged"]
+    print("".join(f"UNFLAGGED {one}\n" for one in unflagged), end="")
+    return {
+        "judge_transcripts": len(planted),
+        "judge_flips": len(flips),
+        "proposer_logs": logs,
+        "unflagged": len(unflagged),
+    }
 
 
 def is_admitted() -> bool:
