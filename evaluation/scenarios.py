@@ -5,30 +5,28 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select, update
 
 from .. import clock, schema
 from .._db import as_record
-from ..errors import BadInput, Conflict, PathRefused, UnknownScenario
+from ..errors import BadInput, Conflict, UnknownScenario
 from ..ratchet import events
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
-from ..ratchet.experiments import checked_text
-from ..ratchet.files.guarded_file import read_file
 from ..ratchet.signing import consent, unlocking
 from ..reviewing.challenges import Signed
 from ..reviewing.payload import Claim, Purpose
-from . import templates
-from .checks import parse_checks
+from . import readiness
+from .placement import FROM_SESSION, Unplaced, belongs_to_holdout, check_apart
+from .scenario_text import ScenarioText, cleaned
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-_MAX_NAME, _MAX_INPUT, _MAX_CHECKS_TEXT = 200, 20_000, 200_000
+_NO_CHECKS = "[]"
 
 
 @dataclass(frozen=True)
@@ -47,19 +45,41 @@ class Scenario:
     updated_at: str
     deleted_at: str | None
 
+    @property
+    def is_draft(self) -> bool:
+        """Whether a whole scenario still lacks checks; not to be asked of one whose checks are not shown."""
+        return self.checks == _NO_CHECKS
+
     def snapshot(self) -> str:
         """What a result keeps of the scenario, as JSON: later edits never rewrite history."""
         kept = {"name": self.name, "input": self.input, "checks": json.loads(self.checks), "critical": self.critical}
         return json.dumps(kept, ensure_ascii=False, sort_keys=True)
 
 
-def list_scenarios(context: Context, profile: str | None = None, *, include_holdout: bool = False) -> list[Scenario]:
+@dataclass(frozen=True)
+class ListedScenario(Scenario):
+    """A scenario beside ``not_run``: why no evaluation runs it, None when one does or it is held out and locked."""
+
+    not_run: str | None
+
+
+def list_scenarios(
+    context: Context,
+    profile: str | None = None,
+    *,
+    include_holdout: bool = False,
+    limit: int | None = None,
+    after: int | None = None,
+) -> list[Scenario]:
     """The scenarios of a profile (None: of all), oldest first; held-out ones, if asked for, by name only.
 
-    While a reviewer's unlock of their profile lasts, those are shown whole.
+    ``after`` is the id from which the next page goes on. While a reviewer's unlock of their profile lasts, held-out
+    scenarios are shown whole.
     """
     table = schema.scenarios
-    query = select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.id)
+    query = select(table).where(table.c.deleted_at.is_(None)).order_by(table.c.id).limit(limit)
+    if after is not None:
+        query = query.where(table.c.id > after)
     if profile is not None:
         query = query.where(table.c.profile == profile)
     if not include_holdout:
@@ -90,13 +110,14 @@ def add_scenario(
     critical: bool = False,
     source: str = "person",
 ) -> Scenario:
-    """Store a scenario. Raises UnknownProfile, BadInput for a wrong check or text, Conflict for a name in use."""
+    """Store a scenario, without secrets and personal data; without checks it is a draft, which no evaluation runs.
+
+    Raises UnknownProfile, BadInput for a wrong check or text, Conflict for a name in use.
+    """
     context.home(profile)
-    stored = _validated(name, input_text, checks)
+    text = cleaned(name, input_text, checks)
     with context.store.write() as tx:
-        _check_free(tx, profile, stored["name"])
-        row = {**stored, "profile": profile, "holdout": int(holdout), "critical": int(critical), "source": source}
-        return _insert(tx, row, actor)
+        return insert_scenario(tx, profile, text, actor, holdout=holdout, critical=critical, source=source)
 
 
 def edit_scenario(
@@ -111,8 +132,9 @@ def edit_scenario(
 ) -> Scenario:
     """Change what is given of a scenario; results that it gave keep what it was.
 
-    Of a held-out one only its name and whether it is critical: what nobody may see, nobody may rewrite. Raises
-    UnknownScenario, BadInput for a wrong check or text, Conflict for a name in use or a held-out scenario.
+    Of a held-out one only its name and whether it is critical: what nobody may see, nobody may rewrite. A draft that
+    came from a session falls into its split with its first checks. Raises UnknownScenario, BadInput for a wrong check
+    or text, Conflict for a name in use or a held-out scenario.
     """
     with context.store.write() as tx:
         found = _load(tx, scenario_id)
@@ -121,14 +143,23 @@ def edit_scenario(
                 f"Scenario {scenario_id} is held out: its input and checks stay. Delete it and add another.",
                 scenario_id=scenario_id,
             )
-        stored = _validated(
+        text = cleaned(
             found.name if name is None else name,
             found.input if input_text is None else input_text,
             found.checks if checks is None else checks,
         )
-        if stored["name"] != found.name:
-            _check_free(tx, found.profile, stored["name"])
-        stored |= {"critical": found.critical if critical is None else int(critical), "updated_at": clock.stamp()}
+        if text.name != found.name:
+            _check_free(tx, found.profile, text.name)
+        holdout = bool(found.holdout) or _drawn(tx, found, text)
+        moved = replace(found, input=text.input, checks=text.checks, holdout=int(holdout))
+        if (moved.input, moved.holdout, moved.is_draft) != (found.input, found.holdout, found.is_draft):
+            check_apart(moved, in_use(tx, moved.profile, holdout=not moved.holdout))
+        stored = {
+            **_stored(text),
+            "holdout": int(holdout),
+            "critical": found.critical if critical is None else int(critical),
+            "updated_at": clock.stamp(),
+        }
         tx.execute(update(schema.scenarios).where(schema.scenarios.c.id == scenario_id).values(stored))
         events.emit(tx, "scenario.edited", profile=found.profile, scenario_id=scenario_id, actor=actor.name)
         return _shown(_load(tx, scenario_id))
@@ -153,26 +184,52 @@ def delete_scenario(context: Context, scenario_id: int, actor: Actor, signed: Si
         events.emit(tx, "scenario.deleted", profile=found.profile, scenario_id=scenario_id, actor=actor.name)
 
 
-def ensure_starters(context: Context, profile: str) -> list[Scenario]:
-    """Give a profile that never had a scenario the starter ones from the templates. Returns those it made."""
-    starters = templates.starter_scenarios(_soul(context, profile))
+def restore_scenario(context: Context, scenario_id: int, actor: Actor) -> Scenario:
+    """Take a deleted scenario into use again; one in use stays as it is.
+
+    Raises UnknownScenario, Conflict when another one has its name by now, SplitNotDisjoint.
+    """
     table = schema.scenarios
     with context.store.write() as tx:
-        if tx.execute(select(table.c.id).where(table.c.profile == profile).limit(1)).one_or_none():
-            return []
-        made = []
-        for starter in starters:
-            stored = _validated(starter.name, starter.input, starter.checks)
-            row = {**stored, "profile": profile, "holdout": 0, "critical": 0, "source": templates.SOURCE}
-            made.append(_insert(tx, row, Actor("templates", "ratchet")))
-        return made
+        found = _load(tx, scenario_id, deleted=True)
+        if found.deleted_at is not None:
+            _check_free(tx, found.profile, found.name)
+            check_apart(found, in_use(tx, found.profile, holdout=not found.holdout))
+            changed = {"deleted_at": None, "updated_at": clock.stamp()}
+            tx.execute(update(table).where(table.c.id == scenario_id).values(changed))
+            events.emit(tx, "scenario.restored", profile=found.profile, scenario_id=scenario_id, actor=actor.name)
+        return _shown(_load(tx, scenario_id))
 
 
 def train_set(tx: Connection, profile: str) -> list[Scenario]:
-    """The scenarios an evaluation runs: in use and not held out, oldest first."""
+    """The scenarios an evaluation runs: in use, not held out, and able to give a verdict; oldest first."""
+    return runnable(in_use(tx, profile, holdout=False))
+
+
+def holdout_set(tx: Connection, profile: str) -> list[Scenario]:
+    """The scenarios a confirmation may run, whole: whoever asks sees to it that nobody else does; oldest first."""
+    return runnable(in_use(tx, profile, holdout=True))
+
+
+def in_use(tx: Connection, profile: str, *, holdout: bool | None = None) -> list[Scenario]:
+    """The scenarios of a profile, or of one split, whole, oldest first: whoever asks keeps held-out ones to itself."""
     table = schema.scenarios
-    query = select(table).where(table.c.profile == profile, table.c.deleted_at.is_(None), table.c.holdout == 0)
-    return [as_record(Scenario, row) for row in tx.execute(query.order_by(table.c.id))]
+    wanted = (table.c.profile == profile) & table.c.deleted_at.is_(None)
+    if holdout is not None:
+        wanted &= table.c.holdout == int(holdout)
+    return [as_record(Scenario, row) for row in tx.execute(select(table).where(wanted).order_by(table.c.id))]
+
+
+def runnable(found: Sequence[Scenario]) -> list[Scenario]:
+    """Those that can give a verdict here, of whole scenarios: no drafts, and no rubrics where nobody judges."""
+    with_judge = readiness.judge_is_configured()
+    return [one for one in found if readiness.why_not_run(one.checks, with_judge=with_judge) is None]
+
+
+def listed(found: Sequence[Scenario]) -> list[ListedScenario]:
+    """The same scenarios, each with why no evaluation runs it, if none does."""
+    with_judge = readiness.judge_is_configured()
+    return [_listed(one, with_judge) for one in found]
 
 
 def set_hash(scenarios: Sequence[Scenario]) -> str:
@@ -180,19 +237,10 @@ def set_hash(scenarios: Sequence[Scenario]) -> str:
     return hashlib.sha256(json.dumps([[s.id, s.snapshot()] for s in scenarios]).encode("utf-8")).hexdigest()
 
 
-def _soul(context: Context, profile: str) -> str | None:
-    """The text of SOUL.md; None without one, and for a link, which no evaluation follows either."""
-    try:
-        found = read_file(context.home(profile), PurePosixPath("SOUL.md"), context.settings.changes.max_file_bytes)
-    except PathRefused:
-        return None
-    return None if found.content is None else found.content.decode("utf-8", "replace")
-
-
-def _load(tx: Connection, scenario_id: int) -> Scenario:
+def _load(tx: Connection, scenario_id: int, *, deleted: bool = False) -> Scenario:
     table = schema.scenarios
-    query = select(table).where(table.c.id == scenario_id, table.c.deleted_at.is_(None))
-    row = tx.execute(query).one_or_none()
+    query = select(table).where(table.c.id == scenario_id)
+    row = tx.execute(query if deleted else query.where(table.c.deleted_at.is_(None))).one_or_none()
     if row is None:
         raise UnknownScenario(f"There is no scenario {scenario_id}.", scenario_id=scenario_id)
     return as_record(Scenario, row)
@@ -204,15 +252,22 @@ def _shown(scenario: Scenario) -> Scenario:
     return Scenario(**{**scenario.__dict__, "input": "", "checks": ""})
 
 
-def _validated(name: str, input_text: str, checks: Sequence[object] | str) -> dict[str, Any]:
-    if not name.strip() or len(name) > _MAX_NAME or not name.isprintable():
-        raise BadInput(f"A scenario needs a name of 1 to {_MAX_NAME} printable characters.")
-    asked = checked_text(input_text, "A scenario's input", _MAX_INPUT)
-    if not asked.strip():
-        raise BadInput("A scenario needs an input: what the agent is asked.")
-    listed = [check.model_dump(mode="json") for check in parse_checks(checks)]
-    stored = checked_text(json.dumps(listed, ensure_ascii=False), "The checks together", _MAX_CHECKS_TEXT)
-    return {"name": name.strip(), "input": asked, "checks": stored}
+def _listed(scenario: Scenario, with_judge: bool) -> ListedScenario:
+    locked = scenario.holdout and not scenario.checks
+    why = None if locked else readiness.why_not_run(scenario.checks, with_judge=with_judge)
+    return ListedScenario(**scenario.__dict__, not_run=why)
+
+
+def _stored(text: ScenarioText) -> dict[str, Any]:
+    return {"name": text.name, "input": text.input, "checks": text.checks}
+
+
+def _drawn(tx: Connection, draft: Scenario, text: ScenarioText) -> bool:
+    """Whether a draft from a session is held out from now on: that is decided once it has checks that can be run."""
+    if readiness.can_run(draft.checks) or not readiness.can_run(text.checks):
+        return False
+    taken = draft.source.startswith(FROM_SESSION)
+    return taken and belongs_to_holdout(draft.profile, Unplaced(text.input, draft.source), in_use(tx, draft.profile))
 
 
 def _check_free(tx: Connection, profile: str, name: str) -> None:
@@ -222,10 +277,35 @@ def _check_free(tx: Connection, profile: str, name: str) -> None:
         raise Conflict(f"Profile '{profile}' has a scenario named '{name}' already. Choose another name.")
 
 
-def _insert(tx: Connection, row: dict[str, Any], actor: Actor) -> Scenario:
+def insert_scenario(
+    tx: Connection,
+    profile: str,
+    text: ScenarioText,
+    actor: Actor,
+    *,
+    holdout: bool = False,
+    critical: bool = False,
+    source: str = "person",
+) -> Scenario:
+    """Store one in the caller's transaction.
+
+    Raises Conflict for a name in use, SplitNotDisjoint, BadInput for a held-out draft.
+    """
+    _check_free(tx, profile, text.name)
+    if holdout and not json.loads(text.checks):
+        raise BadInput("A held-out scenario needs checks from the start: nobody could add any later.")
     moment = clock.stamp()
-    scenario_id = int(
-        tx.execute(insert(schema.scenarios).values(**row, created_at=moment, updated_at=moment)).lastrowid
-    )
-    events.emit(tx, "scenario.added", profile=row["profile"], scenario_id=scenario_id, actor=actor.name)
-    return _load(tx, scenario_id)
+    row = {
+        **_stored(text),
+        "profile": profile,
+        "holdout": int(holdout),
+        "critical": int(critical),
+        "source": source,
+        "created_at": moment,
+        "updated_at": moment,
+    }
+    scenario_id = int(tx.execute(insert(schema.scenarios).values(row)).lastrowid)
+    made = _load(tx, scenario_id)
+    check_apart(made, in_use(tx, made.profile, holdout=not made.holdout))
+    events.emit(tx, "scenario.added", profile=profile, scenario_id=scenario_id, actor=actor.name)
+    return made

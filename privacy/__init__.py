@@ -4,8 +4,9 @@
 hands out what it found: a finding says what kind of thing stands where.
 """
 
+from .documents import without_secrets
 from .findings import Finding
 from .people import Identity
 from .sanitizing import Sanitized, sanitize, scan
 
-__all__ = ["Finding", "Identity", "Sanitized", "sanitize", "scan"]
+__all__ = ["Finding", "Identity", "Sanitized", "sanitize", "scan", "without_secrets"]

@@ -1,34 +1,49 @@
-"""Routes about scenarios: list, look, add, edit, delete."""
+"""Routes about single scenarios: list, look, add, edit, delete, restore."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from ..errors import BadInput, Conflict
 from ..evaluation import scenarios
 from ..evaluation.checks import parse_checks
-from ..evaluation.scenarios import Scenario
+from ..evaluation.scenario_text import Replaced, cleaned
+from ..evaluation.scenarios import ListedScenario
+from ..ratchet.actor import Actor
 from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute
-from .asking import Identifier, NewScenario, Opened, Principal, ScenarioEdit
+from .asking import After, Identifier, Limit, NewScenario, OfProfile, Opened, Principal, ScenarioEdit, following
 from .signing import SignedBody
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["scenarios"])
 
 
 class ScenarioList(BaseModel):
-    """``input`` and ``checks`` (JSON in a string) of held-out scenarios are empty strings."""
+    """A page, oldest first; ``input`` and ``checks`` (JSON in a string) of held-out scenarios are empty strings."""
 
-    scenarios: list[Scenario]
+    scenarios: list[ListedScenario]
+    next_after: int | None
 
 
 class ScenarioAdded(BaseModel):
+    """``not_run`` says why no evaluation runs it, null when one does; ``replaced`` what became a placeholder."""
+
     scenario_id: int
+    not_run: str | None
+    replaced: list[Replaced]
+
+
+@dataclass(frozen=True)
+class ScenarioEdited(ListedScenario):
+    """The scenario as it is now, and what became a placeholder in what was sent."""
+
+    replaced: tuple[Replaced, ...]
 
 
 class ScenarioDeleted(BaseModel):
@@ -36,26 +51,31 @@ class ScenarioDeleted(BaseModel):
 
 
 @router.get("/scenarios")
-def list_scenarios(context: Opened, profile: str | None = None, include_holdout: bool = False) -> ScenarioList:
+def list_scenarios(
+    context: Opened,
+    profile: OfProfile = None,
+    include_holdout: Annotated[bool, Query(description="Also the held-out ones, by name.")] = False,
+    limit: Limit = 1000,
+    after: After = None,
+) -> ScenarioList:
     """The scenarios of a profile, or of all."""
-    found = scenarios.list_scenarios(context, profile, include_holdout=include_holdout)
+    found = scenarios.list_scenarios(context, profile, include_holdout=include_holdout, limit=limit, after=after)
     if profile is not None and not found:
         context.home(profile)  # a misspelt name must not look like an empty list
-    return ScenarioList(scenarios=found)
+    return ScenarioList(scenarios=scenarios.listed(found), next_after=following(found, limit))
 
 
 @router.get("/scenarios/{scenario_id}")
-def get_scenario(context: Opened, scenario_id: Identifier) -> Scenario:
+def get_scenario(context: Opened, scenario_id: Identifier) -> ListedScenario:
     """One scenario; of a held-out one, neither input nor checks."""
-    return scenarios.get_scenario(context, scenario_id)
+    return scenarios.listed([scenarios.get_scenario(context, scenario_id)])[0]
 
 
 @router.patch("/scenarios/{scenario_id}")
-def edit_scenario(context: Opened, scenario_id: Identifier, body: ScenarioEdit, principal: Principal) -> Scenario:
+def edit_scenario(context: Opened, scenario_id: Identifier, body: ScenarioEdit, principal: Principal) -> ScenarioEdited:
     """Change what is given; results that the scenario gave keep what it was."""
-    if body.checks is not None:
-        _check(body.checks)
-    return scenarios.edit_scenario(
+    replaced = _replaced(body.name or "-", body.input or "-", body.checks or "")
+    edited = scenarios.edit_scenario(
         context,
         scenario_id,
         body.by(principal),
@@ -64,30 +84,44 @@ def edit_scenario(context: Opened, scenario_id: Identifier, body: ScenarioEdit, 
         checks=body.checks,
         critical=body.critical,
     )
+    return ScenarioEdited(**scenarios.listed([edited])[0].__dict__, replaced=replaced)
 
 
-def _check(checks: Sequence[object] | str) -> None:
+def _replaced(name: str, input_text: str, checks: Sequence[object] | str) -> tuple[Replaced, ...]:
+    """What will become a placeholder. Raises BadInput, and Conflict naming the first wrong check."""
     try:
         parse_checks(checks)
     except BadInput as error:
         raise Conflict(error.message, **error.ids) from None  # the client expects 422 for a wrong check
+    try:
+        return cleaned(name, input_text, checks).replaced
+    except BadInput as error:
+        raise (Conflict if "check" in error.ids else BadInput)(error.message, **error.ids) from None
 
 
 @router.post("/scenarios", status_code=201)
 def add_scenario(context: Opened, body: NewScenario, principal: Principal) -> ScenarioAdded:
     """Add a scenario; every check is validated, and the first wrong one is named."""
-    _check(body.checks)
+    checks = body.checks or ""
+    replaced = _replaced(body.name, body.input or "", checks)
     made = scenarios.add_scenario(
         context,
         body.profile,
         body.name,
-        body.input,
-        body.checks,
+        body.input or "",
+        checks,
         body.by(principal),
-        holdout=body.holdout,
-        critical=body.critical,
+        holdout=bool(body.holdout),
+        critical=bool(body.critical),
     )
-    return ScenarioAdded(scenario_id=made.id)
+    not_run = scenarios.listed([made])[0].not_run
+    return ScenarioAdded(scenario_id=made.id, not_run=not_run, replaced=list(replaced))
+
+
+@router.post("/scenarios/{scenario_id}/restore")
+def restore_scenario(context: Opened, scenario_id: Identifier, principal: Principal) -> ListedScenario:
+    """Take a deleted scenario into use again; one in use stays as it is."""
+    return scenarios.listed([scenarios.restore_scenario(context, scenario_id, Actor(principal, principal))])[0]
 
 
 @router.delete("/scenarios/{scenario_id}")
