@@ -1,94 +1,94 @@
-// The routes this page calls, the shapes they answer with, and their errors as text for a person.
-import { fetchJSON, PLUGIN } from "./sdk";
-
-export const STATES = ["proposed", "approved", "live", "verified", "reverted", "rejected"] as const;
-export type State = (typeof STATES)[number];
-
-export interface Health {
-  approval: string;
-  daemon: { alive: boolean; heartbeat_at: string | null };
-}
-
-export interface Experiment {
-  id: number;
-  profile: string;
-  target_relpath: string;
-  state: State;
-  diff: string;
-  rationale: string | null;
-  evaluation_status: string;
-  offline_score: number | null;
-  baseline_score: number | null;
-  live_verdict: string | null;
-  live_sessions_observed: number | null;
-  live_sessions_target: number | null;
-  apply_commit_sha: string | null;
-  revert_commit_sha: string | null;
-  rejection_reason: string | null;
-  created_at: string;
-}
-
-export interface Transition {
-  from_state: State | null;
-  to_state: State;
-  actor: string | null;
-  reason: string | null;
-  created_at: string;
-}
-
-export interface Page {
-  experiments: Experiment[];
-  next_before: number | null;
-}
-
-export interface History {
-  experiment: Experiment;
-  transitions: Transition[];
-}
-
-export interface Reviewers {
-  approval: string;
-  reviewers: { name: string; public_key: string }[];
-  trouble: string | null;
-}
-
-export type Verb = "approve" | "reject" | "apply" | "revert";
+// The routes this page calls.
+import { fetchJSON, ROUTES } from "./sdk";
+import type { Review } from "./findings";
+import type {
+  Audit,
+  Challenge,
+  Health,
+  History,
+  Job,
+  Live,
+  Page,
+  Profile,
+  Question,
+  Reviewers,
+  Scenario,
+  Signature,
+  ToLabel,
+} from "./shapes";
 
 async function call<T>(path: string, init?: RequestInit): Promise<T> {
-  return (await fetchJSON(`/api/plugins/${PLUGIN}${path}`, init)) as T;
+  return (await fetchJSON(`${ROUTES}${path}`, init)) as T;
 }
 
-export const health = (): Promise<Health> => call("/health");
-
-export const reviewers = (): Promise<Reviewers> => call("/reviewers");
-
-export const history = (id: number): Promise<History> => call(`/experiments/${id}/history`);
-
-export function experiments(profile: string, state: string, before: number | null): Promise<Page> {
-  const query = new URLSearchParams({ limit: "100" });
-  if (profile) query.set("profile", profile);
-  if (state) query.set("state", state);
-  if (before !== null) query.set("before", String(before));
-  return call(`/experiments?${query}`);
-}
-
-export async function act(id: number, verb: Verb, body: Record<string, string>): Promise<void> {
-  await call(`/experiments/${id}/${verb}`, {
+function post<T>(path: string, body: object): Promise<T> {
+  return call(path, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
 }
 
-// The host's fetchJSON throws Error("<status>: <body>"); our bodies are {"error": "<what happened and what to do>"}.
-export function errorText(thrown: unknown): string {
-  const message = thrown instanceof Error ? thrown.message : String(thrown);
-  const body = message.replace(/^\d{3}: /, "");
-  try {
-    const parsed: unknown = JSON.parse(body);
-    if (parsed && typeof parsed === "object" && "error" in parsed) return String(parsed.error);
-  } catch {
-    // Not ours: the host's own words, or the network's.
-  }
-  return message;
+export const PAGE = 50;
+
+export const health = (): Promise<Health> => call("/health");
+
+export function experiments(profile: string, state: string, before: number | null): Promise<Page> {
+  const query = new URLSearchParams({ limit: String(PAGE) });
+  if (profile) query.set("profile", profile);
+  if (state) query.set("state", state);
+  if (before !== null) query.set("before", String(before));
+  return call(`/experiments?${query}`);
 }
+
+export const review = (id: number): Promise<Review> => call(`/experiments/${id}/report`);
+export const history = (id: number): Promise<History> => call(`/experiments/${id}/history`);
+export const live = (id: number): Promise<Live> => call(`/experiments/${id}/live`);
+export const runningJobs = async (): Promise<Job[]> =>
+  (await call<{ jobs: Job[] }>("/jobs?state=running&limit=20")).jobs;
+
+export type Decision = "approve" | "reject" | "apply" | "revert" | "decide" | "evaluate" | "again";
+
+export const act = (id: number, decision: Decision, body: object): Promise<object> =>
+  post(`/experiments/${id}/${decision}`, body);
+
+export async function proposeAgain(id: number): Promise<number> {
+  return (await post<{ experiment_id: number }>(`/experiments/${id}/again`, {})).experiment_id;
+}
+
+export const profiles = async (): Promise<Profile[]> => (await call<{ profiles: Profile[] }>("/profiles")).profiles;
+
+export async function scenarios(profile: string): Promise<Scenario[]> {
+  const query = new URLSearchParams({ profile, include_holdout: "true" });
+  return (await call<{ scenarios: Scenario[] }>(`/scenarios?${query}`)).scenarios;
+}
+
+export const pause = (profile: string): Promise<object> => post(`/profiles/${encodeURIComponent(profile)}/pause`, {});
+
+export const resume = (profile: string, signed: Signature | null): Promise<object> =>
+  post(`/profiles/${encodeURIComponent(profile)}/resume`, { ...signed });
+
+// Answers what became of it, as a sentence.
+export async function askProposer(profile: string): Promise<string> {
+  const answer = await post<{ job_id: number } | { skipped: true; reason: string }>("/propose", { profile });
+  return "skipped" in answer
+    ? answer.reason
+    : `Job ${answer.job_id} looks for a change. It shows in the list once there is one.`;
+}
+
+export const unlock = (profile: string, signed: Signature | null): Promise<object> =>
+  post("/reviewers/unlock", { profile, ...signed });
+
+export const reviewers = (): Promise<Reviewers> => call("/reviewers");
+export const challenge = (question: Question, signer: string): Promise<Challenge> =>
+  post("/reviewers/challenge", { ...question, signer });
+export const verifyAudit = (): Promise<Audit> => call("/audit/verify");
+
+export const sayOfSession = (profile: string, session: string, good: boolean): Promise<object> =>
+  post("/feedback", { profile, session_id: session, good });
+
+export const unlabelled = (id: number): Promise<{ results: ToLabel[]; left: number }> =>
+  call(`/experiments/${id}/unlabelled?limit=1`);
+
+export const label = (result: number, passed: boolean, note: string): Promise<object> =>
+  post(`/results/${result}/labels`, { passed, ...(note && { note }) });

@@ -1,17 +1,26 @@
-// Two hooks: a value kept fresh by polling, and the experiment named in the address.
+// Hooks: a value kept fresh by events and, without them, by asking; whether events arrive; a clock.
 import { useCallback, useEffect, useRef, useState } from "react";
-import { errorText } from "./api";
+import { failureOf } from "./failures";
+import { isHeard, listen, watchConnection, type Happening } from "./tail";
 
-const EVERY_MS = 5000;
+const DEAF_MS = 5_000;
+const HEARING_MS = 60_000;
+const TOGETHER_MS = 300;
 
-export interface Polled<T> {
+export interface Fresh<T> {
   value: T | null;
   error: string | null;
   refresh: () => void;
 }
 
-// `load` must keep its identity (useCallback) as long as it asks for the same thing; a new one starts afresh.
-export function usePolled<T>(load: () => Promise<T>): Polled<T> {
+const ANY = (): boolean => true;
+
+// `load` and `concerns` must keep their identity as long as they ask for the same thing; a new `load` starts afresh.
+export function useFresh<T>(
+  load: () => Promise<T>,
+  concerns: (happening: Happening) => boolean = ANY,
+  everyMs = HEARING_MS,
+): Fresh<T> {
   const [value, setValue] = useState<T | null>(null);
   const [error, setError] = useState<string | null>(null);
   const newest = useRef(0);
@@ -25,7 +34,7 @@ export function usePolled<T>(load: () => Promise<T>): Polled<T> {
         setError(null);
       },
       (thrown: unknown) => {
-        if (mine === newest.current) setError(errorText(thrown));
+        if (mine === newest.current) setError(failureOf(thrown).text);
       },
     );
   }, [load]);
@@ -34,29 +43,48 @@ export function usePolled<T>(load: () => Promise<T>): Polled<T> {
     setValue(null);
     setError(null);
     refresh();
-    const timer = setInterval(() => {
-      if (!document.hidden) refresh();
-    }, EVERY_MS);
-    return () => {
-      clearInterval(timer);
-      newest.current++;
-    };
+    return () => void newest.current++;
   }, [refresh]);
+
+  useEffect(() => {
+    let soon = 0;
+    let last = Date.now();
+    const now = (): void => {
+      soon = 0;
+      last = Date.now();
+      refresh();
+    };
+    const stop = listen((happened) => {
+      if (soon === 0 && (happened === null || happened.some(concerns))) soon = window.setTimeout(now, TOGETHER_MS);
+    });
+    const timer = setInterval(() => {
+      if (!document.hidden && Date.now() - last >= (isHeard() ? everyMs : DEAF_MS)) now();
+    }, 1_000);
+    return () => {
+      stop();
+      clearTimeout(soon);
+      clearInterval(timer);
+    };
+  }, [refresh, concerns, everyMs]);
 
   return { value, error, refresh };
 }
 
-function idInAddress(): number | null {
-  const found = /^#\/experiments\/([1-9]\d*)$/.exec(window.location.hash);
-  return found ? Number(found[1]) : null;
+// Whether events arrive. Just after the page opened nobody knows yet, which is no reason to worry anybody.
+export function useConnected(): boolean {
+  const [connected, setConnected] = useState(true);
+  useEffect(() => watchConnection(() => setConnected(isHeard())), []);
+  return connected;
 }
 
-export function useExperimentInAddress(): number | null {
-  const [id, setId] = useState(idInAddress);
+// Seconds until `at`, counted down; 0 from then on.
+export function useCountdown(at: string | null): number {
+  const left = (): number => (at === null ? 0 : Math.max(0, Math.ceil((Date.parse(at) - Date.now()) / 1_000)));
+  const [seconds, setSeconds] = useState(left);
   useEffect(() => {
-    const update = (): void => setId(idInAddress());
-    window.addEventListener("hashchange", update);
-    return () => window.removeEventListener("hashchange", update);
-  }, []);
-  return id;
+    setSeconds(left());
+    const timer = setInterval(() => setSeconds(left()), 1_000);
+    return () => clearInterval(timer);
+  }, [at]);
+  return seconds;
 }

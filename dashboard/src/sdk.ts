@@ -4,6 +4,7 @@ import type * as React from "react";
 interface Sdk {
   React: typeof React;
   fetchJSON: (url: string, init?: RequestInit) => Promise<unknown>;
+  buildWsUrl: (path: string, params?: Record<string, string>) => Promise<string>;
   utils: { isoTimeAgo: (iso: string) => string };
 }
 
@@ -16,4 +17,5 @@ declare global {
 }
 
 export const PLUGIN = "karpathy-self-improve";
-export const { fetchJSON, utils } = window.__HERMES_PLUGIN_SDK__;
+export const ROUTES = `/api/plugins/${PLUGIN}`;
+export const { buildWsUrl, fetchJSON, utils } = window.__HERMES_PLUGIN_SDK__;

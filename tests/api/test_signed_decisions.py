@@ -12,28 +12,11 @@ from karpathy_self_improve.ratchet import events, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context
 from karpathy_self_improve.ratchet.states import State
-from karpathy_self_improve.reviewing import changes, keys
+from karpathy_self_improve.reviewing import keys
 
 PASSPHRASE = "maple orbit cactus violin ladder quartz"
 OTHER = "kettle harbor mosaic tundra pebble ribbon"
 SOMEBODY = Actor("somebody", "os:somebody")
-
-
-@pytest.fixture
-def ana(dashboard: Path, context: Context) -> keys.SigningKey:
-    """The first reviewer; from now on the setting ``unsigned`` of this home is worth nothing."""
-    _, key = keys.create(context.data / "keys", "ana", PASSPHRASE)
-    changes.set_up(context.store, key, "ana", "os:ana")
-    return key
-
-
-def signed(call: Any, key: keys.SigningKey, **asked: Any) -> dict[str, str]:
-    """What a browser that holds the key sends along."""
-    answer = call("POST", "/reviewers/challenge", json={"signer": key.public_key, **asked})
-    assert answer.status_code == 200, answer.text
-    body = answer.json()
-    message = (body["prefix"] + body["payload"]).encode()
-    return {"payload": body["payload"], "signature": key.sign(message)}
 
 
 def state(call: Any, number: int) -> str:
@@ -59,12 +42,28 @@ def test_the_session_token_alone_approves_nothing_and_shows(
     assert (event.experiment_id, event.payload["principal"]) == (proposed, "dashboard")
 
 
-def test_a_signature_made_in_the_browser_approves(call: Any, proposed: int, ana: keys.SigningKey) -> None:
-    sent = signed(call, ana, purpose="override", experiment=proposed, reason="a typo")
+def test_a_signature_made_in_the_browser_approves(call: Any, proposed: int, ana: keys.SigningKey, sign: Any) -> None:
+    sent = sign(purpose="override", experiment=proposed, reason="a typo")
     answer = call("POST", f"/experiments/{proposed}/approve", json={"override_reason": "a typo", **sent})
     assert (answer.status_code, answer.json()) == (200, {"ok": True, "state": "approved"})
     steps = call("GET", f"/experiments/{proposed}/history").json()["transitions"]
     assert (steps[-1]["actor"], steps[-1]["reason"]) == ("ana", "approved (signed): a typo")
+
+
+def test_what_is_to_be_signed_can_be_asked_for_in_an_address(call: Any, proposed: int, ana: keys.SigningKey) -> None:
+    asked = {"purpose": "override", "signer": ana.public_key, "experiment": proposed, "reason": "a typo"}
+    got = call("GET", "/reviewers/challenge", params=asked).json()
+    signature = ana.sign((got["prefix"] + got["payload"]).encode())
+    sent = {"override_reason": "a typo", "payload": got["payload"], "signature": signature}
+    assert call("POST", f"/experiments/{proposed}/approve", json=sent).json() == {"ok": True, "state": "approved"}
+    for wrong in (
+        {"signer": "x"},
+        {"purpose": "nothing"},
+        {"experiment": 0},
+        {"profile": "\x1b"},
+        {"reason": "w" * 2001},
+    ):
+        assert call("GET", "/reviewers/challenge", params={**asked, **wrong}).status_code == 400, wrong
 
 
 def test_what_is_to_be_signed_comes_with_what_it_lets_happen(call: Any, proposed: int, ana: keys.SigningKey) -> None:
@@ -96,9 +95,9 @@ def test_another_candidate_than_the_one_that_was_seen_is_not_approved(
     ],
 )
 def test_a_signature_that_is_none_approves_nothing(
-    call: Any, proposed: int, ana: keys.SigningKey, changed: dict[str, str], status: int
+    call: Any, proposed: int, ana: keys.SigningKey, changed: dict[str, str], status: int, sign: Any
 ) -> None:
-    sent = {**signed(call, ana, purpose="override", experiment=proposed, reason="a typo"), **changed}
+    sent = {**sign(purpose="override", experiment=proposed, reason="a typo"), **changed}
     answer = call("POST", f"/experiments/{proposed}/approve", json={"override_reason": "a typo", **sent})
     assert answer.status_code == status, answer.text
     assert state(call, proposed) == "proposed"
@@ -118,6 +117,20 @@ def test_the_passphrase_of_a_key_file_here_approves_and_is_kept_nowhere(
     for passphrase in (PASSPHRASE, OTHER):
         assert passphrase not in caplog.text + wrong.text + odd.text + answer.text
         assert passphrase.encode() not in written
+
+
+def test_a_passphrase_signs_what_was_shown_and_not_what_it_has_become(
+    call: Any, proposed: int, ana: keys.SigningKey
+) -> None:
+    asked = {"signer": ana.public_key, "purpose": "override", "experiment": proposed, "reason": "a typo"}
+    shown = call("POST", "/reviewers/challenge", json=asked).json()["payload"]
+    path, body = f"/experiments/{proposed}/approve", {"reviewer": "ana", "passphrase": PASSPHRASE, "payload": shown}
+    other = call("POST", path, json={**body, "override_reason": "another reason"})
+    assert (other.status_code, "different: reason" in other.text) == (403, True)
+    forged = call("POST", path, json={**body, "override_reason": "a typo", "payload": shown.replace("a typo", "b")})
+    assert (forged.status_code, state(call, proposed)) == (403, "proposed")
+    answer = call("POST", path, json={**body, "override_reason": "a typo"})
+    assert answer.status_code == 200, answer.text
 
 
 def test_a_challenge_for_somebody_who_is_no_reviewer_is_refused(call: Any, proposed: int, ana: Any) -> None:
@@ -147,25 +160,28 @@ def test_a_verified_change_and_a_forced_one_are_taken_back_with_a_signature(
     assert forced.status_code == 200, forced.text
 
 
-def test_resuming_is_signed(call: Any, ana: keys.SigningKey) -> None:
+def test_resuming_is_signed(call: Any, ana: keys.SigningKey, sign: Any) -> None:
     assert call("POST", "/profiles/coder/pause").status_code == 200
     refused = call("POST", "/profiles/coder/resume")
     assert (refused.status_code, refused.json()["code"]) == (403, "signature_refused")
-    sent = signed(call, ana, purpose="resume", profile="coder")
+    sent = sign(purpose="resume", profile="coder")
     assert call("POST", "/profiles/coder/resume", json=sent).json()["paused"] is False
     assert call("POST", "/profiles/coder/pause").status_code == 200
     assert call("POST", "/profiles/coder/resume", json=sent).status_code == 403
 
 
-def test_held_out_scenarios_are_shown_and_deleted_by_a_reviewer_only(call: Any, ana: keys.SigningKey) -> None:
-    body = {"profile": "coder", "name": "secret", "input": "Guess.", "holdout": True}
+def test_held_out_scenarios_are_shown_and_deleted_by_a_reviewer_only(
+    call: Any, ana: keys.SigningKey, sign: Any
+) -> None:
+    checks = [{"type": "exit_ok"}]
+    body = {"profile": "coder", "name": "secret", "input": "Guess.", "checks": checks, "holdout": True}
     number = call("POST", "/scenarios", json=body).json()["scenario_id"]
     assert call("DELETE", f"/scenarios/{number}").status_code == 403
     assert call("POST", "/reviewers/unlock", json={"profile": "coder"}).status_code == 403
     assert call("GET", f"/scenarios/{number}").json()["input"] == ""
-    sent = signed(call, ana, purpose="reveal-holdout", profile="coder")
+    sent = sign(purpose="reveal-holdout", profile="coder")
     answer = call("POST", "/reviewers/unlock", json={"profile": "coder", **sent})
     assert answer.json()["until"] == json.loads(sent["payload"])["expires_at"]
     assert call("GET", f"/scenarios/{number}").json()["input"] == "Guess."
-    sent = signed(call, ana, purpose="delete-holdout", profile="coder", scenario=number)
+    sent = sign(purpose="delete-holdout", profile="coder", scenario=number)
     assert call("DELETE", f"/scenarios/{number}", json=sent).status_code == 200

@@ -1,134 +1,145 @@
-"""A reviewer approves on the page, in a real Chromium: with a passphrase it goes through, without one it does not."""
+"""A reviewer decides on the page, in a real Chromium: the words come first, and the passphrase signs exactly those."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import os
 import re
-import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-from websockets.sync.client import ClientConnection, connect
+from playwright.sync_api import Page, Route, expect
 
-from karpathy_self_improve.ratchet import approval, experiments
-from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.context import Context, open_context
-from karpathy_self_improve.reviewing import changes, keys
+from karpathy_self_improve import schema
+from karpathy_self_improve.ratchet import approval, events, experiments
+from karpathy_self_improve.ratchet.context import Context
 
 PASSPHRASE = "maple orbit cactus violin ladder quartz"
-PATIENCE_S = 60.0
+OTHER = "kettle harbor mosaic tundra pebble ribbon"
+CHALLENGE = "**/reviewers/challenge"
 
 
-class Tab:
-    """One tab of the browser, driven through its debugging port."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self._connection = connection
-        self._numbers = itertools.count(1)
-
-    def send(self, method: str, **parameters: Any) -> Any:
-        number = next(self._numbers)
-        self._connection.send(json.dumps({"id": number, "method": method, "params": parameters}))
-        while True:
-            answer = json.loads(self._connection.recv(timeout=PATIENCE_S))
-            if answer.get("id") == number:
-                return answer["result"]
-
-    def value(self, expression: str) -> Any:
-        return self.send("Runtime.evaluate", expression=expression)["result"].get("value")
-
-    def until(self, expression: str) -> None:
-        """Wait for something that the page does by itself."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not self.value(f"Boolean({expression})"):
-            assert time.monotonic() < deadline, self.value("document.querySelector('.ksi')?.innerText")
-            time.sleep(0.1)
-
-    def click(self, selector: str) -> None:
-        self.until(f"document.querySelector('{selector}:not(:disabled)')")
-        self.value(f"document.querySelector('{selector}').click()")
-
-    def type(self, selector: str, text: str) -> None:
-        self.until(f"document.querySelector('{selector}')")
-        self.value(f"document.querySelector('{selector}').focus()")
-        self.send("Input.insertText", text=text)
-
-    def says(self, words: str) -> None:
-        self.until(f"document.querySelector('.ksi')?.innerText.includes({json.dumps(words)})")
+def ask(page: Page, what: str, reason: str | None = None) -> None:
+    """Choose a decision, say why, and have what is signed shown."""
+    page.get_by_role("button", name=what, exact=True).click()
+    if reason:
+        page.locator("#ksi-reason").fill(reason)
+    page.get_by_role("button", name="Show what is signed").click()
 
 
-@pytest.fixture
-def context(home: Path) -> Iterator[Context]:
-    """The services of a home with the reviewer ana and one proposal."""
-    opened = open_context()
-    _, key = keys.create(opened.data / "keys", "ana", PASSPHRASE)
-    changes.set_up(opened.store, key, "ana", "os:ana")
-    base = experiments.current_file(opened, "default", "SOUL.md").content
-    candidate = experiments.replaced_text(base, "briefly", "very briefly")
-    experiments.propose(opened, "default", "SOUL.md", candidate, "", Actor("somebody", "os:somebody"))
-    yield opened
-    opened.store.close()
+def sign(page: Page, passphrase: str = PASSPHRASE) -> None:
+    page.get_by_label("Passphrase").fill(passphrase)
+    page.get_by_role("button", name=re.compile("^Sign: ")).click()
 
 
-@pytest.fixture
-def tab(context: Context, chromium: str, dashboard: str, tmp_path: Path) -> Iterator[Tab]:
-    """The page of experiment 1."""
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    flags = ["--headless", "--disable-gpu", "--disable-dev-shm-usage", "--remote-debugging-port=0", *sandbox]
-    where = [f"--user-data-dir={tmp_path / 'browser'}", f"{dashboard}/self-improve#/experiments/1"]
-    log = tmp_path / "browser.log"
-    with log.open("wb") as out:
-        browser = subprocess.Popen([chromium, *flags, *where], stdout=out, stderr=out)
-    try:
-        port = found(log, r"DevTools listening on ws://127\.0\.0\.1:(\d+)/")
-        with connect(address(int(port)), max_size=None) as connection:
-            yield Tab(connection)
-    finally:
-        browser.terminate()
-        browser.wait(timeout=30)
-
-
-def found(log: Path, pattern: str) -> str:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if match := re.search(pattern, log.read_text(errors="replace")):
-            return match[1]
-        time.sleep(0.1)
-    raise AssertionError(log.read_text(errors="replace"))
-
-
-def address(port: int) -> str:
-    from urllib.request import urlopen
-
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        with urlopen(f"http://127.0.0.1:{port}/json/list") as answer:
-            pages = [one for one in json.load(answer) if one["type"] == "page"]
-        if pages:
-            return str(pages[0]["webSocketDebuggerUrl"])
-        time.sleep(0.1)
-    raise AssertionError("no tab was opened")
-
-
-def test_an_approval_on_the_page_is_signed_with_the_passphrase(tab: Tab, context: Context) -> None:
-    tab.click(".ksi-go-approve")
-    tab.type("#ksi-words", "a typo")
-    assert tab.value("document.querySelector('.ksi-ask [type=submit]').disabled")  # not without a passphrase
-    assert tab.value("document.querySelector('#ksi-reviewer').value") == "ana"
-    tab.type("#ksi-passphrase", "kettle harbor mosaic tundra pebble ribbon")
-    tab.click(".ksi-ask [type=submit]")
-    tab.says("not the passphrase")
-    assert tab.value("document.querySelector('#ksi-passphrase').value") == ""
-    tab.type("#ksi-passphrase", PASSPHRASE)
-    tab.click(".ksi-ask [type=submit]")
-    tab.says("approved (signed): a typo")
+def signed(context: Context, number: int) -> dict[str, Any]:
+    """What was signed for an experiment last."""
+    table = schema.reviewing.signatures
     with context.store.read() as tx:
-        found = approval.latest(tx, 1)
+        query = table.select().where(table.c.experiment_id == number).order_by(table.c.id.desc())
+        found: dict[str, Any] = json.loads(tx.execute(query).first().payload)
+    return found
+
+
+def test_an_approval_shows_its_words_and_signs_exactly_those(house: Any, page: Page) -> None:
+    number = house.proposed("signer")
+    page.goto(f"{house.address}#/experiments/{number}")
+    page.get_by_role("button", name="Approve unmeasured").click()
+    expect(page.get_by_role("button", name="Show what is signed")).to_be_disabled()  # not without a reason
+    page.locator("#ksi-reason").fill("a typo")
+    with page.expect_response(CHALLENGE) as answer:
+        page.get_by_role("button", name="Show what is signed").click()
+    words = page.get_by_label("what is signed")
+    expect(words).to_contain_text(f"Approve experiment {number} whatever its evaluation says: signer/SOUL.md")
+    expect(words).to_contain_text("+You answer very briefly.")
+    expect(words).to_contain_text("Live window: WARNING: Nothing can be tested here")
+    expect(page.get_by_role("button", name=re.compile("^Sign: "))).to_be_disabled()  # not without a passphrase
+    sign(page, OTHER)
+    expect(page.get_by_role("alert")).to_contain_text("not the passphrase")
+    expect(page.get_by_label("Passphrase")).to_have_value("")
+    sign(page)
+    expect(page.get_by_label("What happened")).to_contain_text("approved (signed): a typo")
+    with house.context.store.read() as tx:
+        found = approval.latest(tx, number)
     assert found is not None
     assert (found.mode, found.actor) == ("signed", "ana")
-    assert PASSPHRASE not in tab.value("document.documentElement.outerHTML")
+    assert signed(house.context, number) == json.loads(answer.value.json()["payload"])
+    assert PASSPHRASE not in page.content()
+
+
+def test_what_has_changed_since_it_was_shown_is_not_signed(house: Any, page: Page) -> None:
+    number = house.proposed("overtaken")
+    page.goto(f"{house.address}#/experiments/{number}")
+    ask(page, "Approve unmeasured", "a typo")
+    expect(page.get_by_label("what is signed")).to_contain_text("Evaluation: none of exactly these bytes")
+    house.report(number)
+    sign(page)
+    expect(page.get_by_role("alert")).to_contain_text("What was signed is not what would happen now")
+    expect(page.get_by_label("Passphrase")).to_have_count(0)  # it has to be looked at again,
+    expect(page.locator("#ksi-reason")).to_have_value("a typo")  # and what was written is still there
+    assert experiments.get(house.context, number).state == "proposed"
+
+
+def test_words_about_another_candidate_than_the_one_on_the_page_cannot_be_signed(house: Any, page: Page) -> None:
+    number = house.proposed("misled")
+
+    def about_another(route: Route) -> None:
+        answer = route.fetch()
+        payload = {**json.loads(answer.json()["payload"]), "candidate_sha256": "0" * 64}
+        route.fulfill(response=answer, json={**answer.json(), "payload": json.dumps(payload)})
+
+    page.route(CHALLENGE, about_another)
+    page.goto(f"{house.address}#/experiments/{number}")
+    ask(page, "Approve unmeasured", "a typo")
+    expect(page.get_by_role("alert")).to_contain_text("not the change shown here")
+    expect(page.get_by_label("Passphrase")).to_have_count(0)
+
+
+def test_an_inconclusive_window_is_decided(house: Any, page: Page) -> None:
+    number = house.inconclusive("unclear")
+    page.goto(f"{house.address}#/experiments/{number}")
+    expect(page.get_by_text("A person decides.", exact=True)).to_be_visible()
+    window = page.get_by_role("region", name="Live window")
+    for words in ("12 sessions counted", "A person decides", "Compared with the newest 12 sessions"):
+        expect(window).to_contain_text(words)
+    ask(page, "Keep it", "it reads better")
+    expect(page.get_by_label("what is signed")).to_contain_text(f"Decide the unclear window of experiment {number}")
+    sign(page)
+    expect(page.get_by_label("What happened")).to_contain_text("by a person (signed): it reads better")
+    assert experiments.get(house.context, number).state == "verified"
+    assert signed(house.context, number)["purpose"] == "decide"
+
+
+def test_an_edit_is_written_over_only_by_a_signed_force(house: Any, page: Page) -> None:
+    number = house.approved("edited")
+    soul: Path = house.root / "profiles" / "edited" / "SOUL.md"
+    page.goto(f"{house.address}#/experiments/{number}")
+    apply = page.get_by_role("button", name="Apply", exact=True)
+    expect(apply).to_be_visible()
+    soul.write_text("Mine.\n", encoding="utf-8")
+    apply.click()
+    expect(page.get_by_role("alert")).to_contain_text("SOUL.md")
+    assert soul.read_text(encoding="utf-8") == "Mine.\n"
+    ask(page, "Apply over the edit", "it was a slip")
+    expect(page.get_by_label("what is signed")).to_contain_text("-Mine.")
+    sign(page)
+    expect(page.get_by_role("button", name="Revert", exact=True)).to_be_visible()
+    assert "very briefly" in soul.read_text(encoding="utf-8")
+
+
+def test_a_pause_ends_and_held_out_scenarios_open_by_signature(house: Any, page: Page) -> None:
+    house.profile("careful")
+    house.scenario("careful", "secret", holdout=1)
+    page.goto(f"{house.address}#/profiles/careful")
+    page.get_by_role("button", name="Pause").click()
+    ask(page, "Resume")
+    expect(page.get_by_label("what is signed")).to_contain_text("Let changes of profile 'careful' go on")
+    sign(page)
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.get_by_text("secret").click()
+    assert "Say hello" not in page.content()
+    ask(page, "Unlock held-out scenarios")
+    sign(page)
+    expect(page.get_by_role("timer")).to_contain_text(re.compile(r"^(10:00|9:\d\d)$"))
+    expect(page.get_by_text("Say hello")).to_be_visible()
+    with house.context.store.read() as tx:
+        assert events.latest(tx, "holdout.revealed", "careful")
