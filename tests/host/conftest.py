@@ -17,7 +17,7 @@ import yaml
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
 
 Hermes = Callable[..., subprocess.CompletedProcess[str]]
-Say = Callable[[str, str], str]
+Say = Callable[..., str]
 Gateway = Callable[[], AbstractContextManager[Say]]
 GATEWAY = Path(__file__).with_name("gateway_process.py")
 
@@ -55,7 +55,10 @@ def configured(home: Path, model: ScriptedModel) -> Callable[..., None]:
 
 @pytest.fixture
 def gateway(home: Path) -> Gateway:
-    """``with gateway() as say``: a gateway of the real host; ``say(chat, text)`` gives what it answers there."""
+    """``with gateway() as say``: a gateway of the real host; ``say(chat, text)`` gives what it answers there.
+
+    The sender in chat 1 is ``user-1``; ``internal`` makes it an event of the host's own.
+    """
 
     @contextmanager
     def running() -> Iterator[Say]:
@@ -64,8 +67,9 @@ def gateway(home: Path) -> Gateway:
         with (home / "gateway-process.log").open("w") as log:
             process = subprocess.Popen([sys.executable, "-P", str(GATEWAY)], env=env, cwd=home, stderr=log, **pipes)  # type: ignore[call-overload]
 
-        def say(chat: str, text: str) -> str:
-            print(json.dumps({"chat": chat, "user": f"user-{chat}", "text": text}), file=process.stdin, flush=True)
+        def say(chat: str, text: str, internal: bool = False) -> str:
+            message = {"chat": chat, "user": f"user-{chat}", "text": text, "internal": internal}
+            print(json.dumps(message), file=process.stdin, flush=True)
             line = process.stdout.readline()
             assert line, (home / "gateway-process.log").read_text(encoding="utf-8")
             return str(json.loads(line)["answer"])

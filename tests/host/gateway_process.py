@@ -1,7 +1,7 @@
 """The host's real gateway without a chat platform: reads messages as JSON lines, answers each with a JSON line.
 
-``{"chat": ..., "user": ..., "text": ...}`` goes in the way a platform would hand it over; ``{"answer": ...}`` is what
-the gateway would send back.
+``{"chat": ..., "user": ..., "text": ...}`` goes in the way a platform would hand it over, with ``"internal": true`` as
+the host tells itself of its own events; ``{"answer": ...}`` is what the gateway would send back.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from gateway.run import GatewayRunner
 from gateway.session import SessionSource
 
 
-def message(chat: str, user: str, text: str) -> MessageEvent:
+def message(chat: str, user: str, text: str, internal: bool = False) -> MessageEvent:
     source = SessionSource(platform=Platform.TELEGRAM, chat_id=chat, user_id=user, user_name=user, chat_type="dm")
-    return MessageEvent(text=text, message_type=MessageType.TEXT, source=source)
+    return MessageEvent(text=text, message_type=MessageType.TEXT, source=source, internal=internal)
 
 
 async def main() -> None:

@@ -1,11 +1,13 @@
 """The real agent, the scripted model, a real profile: what a run shows, proves and leaves behind.
 
-One run takes about two seconds, so runs are shared and go two at a time.
+A worker takes two seconds to start, so all tests share one model, one profile's configuration and the workers.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
+import json
 import os
 import signal
 import subprocess
@@ -22,7 +24,9 @@ import pytest
 import yaml
 
 from karpathy_self_improve.demo.scripted_model import MODEL, Failure, ScriptedModel
+from karpathy_self_improve.evaluation import agent_process, workers
 from karpathy_self_improve.evaluation.arm_config import OAUTH_PROVIDERS, PROVIDER_VARIABLES
+from karpathy_self_improve.evaluation.arm_home import PREFIX
 from karpathy_self_improve.evaluation.checks import Outcome, evaluate, parse_checks
 from karpathy_self_improve.evaluation.exposure import Arm
 from karpathy_self_improve.evaluation.runner import AgentRun, RunRequest, run_agent_once, terminate_all
@@ -35,10 +39,31 @@ SKILL = "---\nname: minutes\ndescription: {description}\n---\n\n# Minutes\n\n{bo
 NOTE = "Give me a summary of this: the library opens at nine."
 
 
-@pytest.fixture
-def model() -> Iterator[ScriptedModel]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[ScriptedModel]:
     with ScriptedModel() as server:
         yield server
+
+
+@pytest.fixture
+def model(server: ScriptedModel) -> Iterator[ScriptedModel]:
+    """The model, in a good mood and without memories."""
+    server.failure, server.requests = Failure.NONE, 0
+    server.bodies.clear()
+    yield server
+    server.failure = Failure.NONE
+
+
+@pytest.fixture(scope="module")
+def parent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where workers have their homes, and workers that stay warm until the last test is done."""
+    folder = tmp_path_factory.mktemp("homes")
+    with pytest.MonkeyPatch.context() as apart:
+        apart.setattr(workers, "_holders", 0)  # tests of another module of this process may hold some
+        apart.setattr(workers, "_idle", [])
+        with workers.kept_warm():
+            yield folder
+    assert list(folder.glob(f"{PREFIX}*")) == []
 
 
 @pytest.fixture
@@ -89,14 +114,14 @@ def assert_exposed(runs: dict[Arm, AgentRun]) -> None:
 
 
 def test_two_versions_of_soul_give_two_answers_and_leave_the_profile_alone(
-    profile: Path, tmp_path: Path, model: ScriptedModel
+    profile: Path, parent: Path, model: ScriptedModel
 ) -> None:
-    for directory in (profile, tmp_path):
+    for directory in (profile, parent):
         subprocess.run(["git", "init", "-q", str(directory)], check=True)
     # A project's file, which the host would read from the directory it works in up to the repository's root.
-    (tmp_path / ".hermes.md").write_text("Call the user Bob.\n")
+    (parent / ".hermes.md").write_text("Call the user Bob.\n")
     before = fingerprint(profile)
-    runs = both_arms(profile, tmp_path, "SOUL.md", SOUL, f"{SOUL}\n{RULE}\n")
+    runs = both_arms(profile, parent, "SOUL.md", SOUL, f"{SOUL}\n{RULE}\n")
     assert_exposed(runs)
     assert not any("Bob" in run.answer for run in runs.values())
     checks = parse_checks([{"type": "must_contain", "value": "NEXT:"}, {"type": "exit_ok"}])
@@ -108,28 +133,27 @@ def test_two_versions_of_soul_give_two_answers_and_leave_the_profile_alone(
         assert run.tokens.output > 0
         assert run.cost_micro_usd is None
     assert fingerprint(profile) == before
-    assert not list(tmp_path.glob("ratchet-arm-*"))
     # One call each: no title, no background review, no second model.
     assert model.requests == 2
     offered = {tool["function"]["name"] for tool in model.bodies[-1]["tools"]}
     assert offered == {"skills_list", "skill_view", "skill_manage"}
 
 
-def test_a_changed_skill_body_is_met_only_when_the_agent_reads_it(profile: Path, tmp_path: Path) -> None:
+def test_a_changed_skill_body_is_met_only_when_the_agent_reads_it(profile: Path, parent: Path) -> None:
     versions = [SKILL.format(description="Writes minutes.", body=body) for body in ("Be short.", RULE)]
     relpath = "skills/notes/minutes/SKILL.md"
-    read = both_arms(profile, tmp_path, relpath, *versions, scenario="Use minutes: all is well.")
+    read = both_arms(profile, parent, relpath, *versions, scenario="Use minutes: all is well.")
     assert_exposed(read)
     assert [call.name for call in read[Arm.CANDIDATE].tool_trace] == ["skill_view"]
     assert all(call.ok for call in read[Arm.CANDIDATE].tool_trace)
     assert "NEXT:" in read[Arm.CANDIDATE].answer
     assert "NEXT:" not in read[Arm.BASELINE].answer
-    unread = both_arms(profile, tmp_path, relpath, *versions)
+    unread = both_arms(profile, parent, relpath, *versions)
     assert [run.exposed for run in unread.values()] == [None, None]
     assert evaluate(parse_checks([{"type": "exit_ok"}]), unread[Arm.CANDIDATE]).outcome is Outcome.NO_RESULT
 
 
-def test_the_hosts_prompt_proves_each_kind_of_file(profile: Path, tmp_path: Path) -> None:
+def test_the_hosts_prompt_proves_each_kind_of_file(profile: Path, parent: Path) -> None:
     memory = "The office is in Oslo."
     cut = SOUL + "".join(f"Line {n} of many.\n" for n in range(5_000))
     kinds = {
@@ -144,29 +168,29 @@ def test_the_hosts_prompt_proves_each_kind_of_file(profile: Path, tmp_path: Path
         "a truncated soul": ("SOUL.md", cut, cut.replace("Line 3 ", "LINE 3 ")),
     }
     for kind, (relpath, base, candidate) in kinds.items():
-        runs = both_arms(profile, tmp_path, relpath, base, candidate)
+        runs = both_arms(profile, parent, relpath, base, candidate)
         assert [(run.error, run.exposed) for run in runs.values()] == [(None, True)] * 2, kind
 
 
 def test_a_turn_limit_is_the_agents_failure_and_a_broken_model_is_not(
-    profile: Path, tmp_path: Path, model: ScriptedModel
+    profile: Path, parent: Path, model: ScriptedModel
 ) -> None:
     request = RunRequest(profile, "SOUL.md", Arm.BASELINE, SOUL.encode(), b"x", 'USE_TOOL skill_view {"name": "none"}')
-    limited = run_agent_once(replace(request, max_turns=1, parent=tmp_path))
+    limited = run_agent_once(replace(request, max_turns=1, parent=parent))
     assert limited.error is None
     assert [(call.name, call.ok) for call in limited.tool_trace] == [("skill_view", False)]
     assert evaluate(parse_checks([{"type": "exit_ok"}]), limited).outcome is Outcome.FAIL
     model.failure = Failure.ERROR
-    broken = run_agent_once(replace(request, scenario_input="hello", parent=tmp_path))
+    broken = run_agent_once(replace(request, scenario_input="hello", parent=parent))
     assert broken.error is not None
     assert evaluate(parse_checks([{"type": "exit_ok"}]), broken).outcome is Outcome.NO_RESULT
 
 
 def test_a_hanging_model_ends_with_the_time_limit_or_a_cancellation(
-    profile: Path, tmp_path: Path, model: ScriptedModel
+    profile: Path, parent: Path, model: ScriptedModel
 ) -> None:
     model.failure = Failure.HANG
-    request = RunRequest(profile, "SOUL.md", Arm.BASELINE, SOUL.encode(), b"x", "hello", timeout_s=60, parent=tmp_path)
+    request = RunRequest(profile, "SOUL.md", Arm.BASELINE, SOUL.encode(), b"x", "hello", timeout_s=60, parent=parent)
     results: list[AgentRun] = []
     thread = threading.Thread(target=lambda: results.append(run_agent_once(request)))
     thread.start()
@@ -175,7 +199,64 @@ def test_a_hanging_model_ends_with_the_time_limit_or_a_cancellation(
     thread.join(10)
     results.append(run_agent_once(replace(request, timeout_s=3)))
     assert [run.error for run in results] == ["the run was cancelled", "the agent did not finish within 3 seconds"]
-    assert not list(tmp_path.glob("ratchet-arm-*"))
+
+
+SKILL_FILE = "skills/notes/minutes/SKILL.md"
+VERSIONS = {
+    "SOUL.md": (SOUL, SOUL.replace("helpful", "patient")),
+    "memories/MEMORY.md": ("The office is in Oslo.", "The office is in Rome."),
+    # As long as each other: no size tells the two apart.
+    SKILL_FILE: tuple(SKILL.format(description=f"Writes {kind}.", body=f"Be {kind}.") for kind in ("brief", "short")),
+}
+
+
+def shown_in(model: ScriptedModel, profile: Path, parent: Path, relpath: str, arm: Arm, scenario: str) -> str:
+    """All the model was shown in one run without an error that provably met its version."""
+    model.bodies.clear()
+    base, candidate = (version.encode() for version in VERSIONS[relpath])
+    tools = ("skills", "memory", "session_search")
+    run = run_agent_once(RunRequest(profile, relpath, arm, base, candidate, scenario, tools, 4, parent=parent))
+    assert (run.error, run.exposed) == (None, True)
+    return json.dumps([body["messages"] for body in model.bodies])
+
+
+def worker_processes() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if str(agent_process.WORKER) in child.cmdline()}
+
+
+def test_the_next_run_of_the_same_worker_meets_every_changed_file(
+    profile: Path, parent: Path, model: ScriptedModel
+) -> None:
+    shown_in(model, profile, parent, "SOUL.md", Arm.BASELINE, NOTE)
+    before = worker_processes()
+    for relpath, arm in itertools.product(("SOUL.md", "memories/MEMORY.md"), Arm):
+        shown_in(model, profile, parent, relpath, arm, NOTE)
+    view, listing = 'USE_TOOL skill_view {"name": "minutes"}', "USE_TOOL skills_list {}"
+    for arm, scenario in itertools.product(Arm, (NOTE, view, listing)):
+        shown = shown_in(model, profile, parent, SKILL_FILE, arm, scenario)
+        old, new = ("brief", "short")[:: 1 if arm is Arm.BASELINE else -1]
+        assert f"Writes {old}." in shown
+        assert f"Writes {new}." not in shown
+        assert (f"Be {old}." in shown, f"Be {new}." in shown) == (scenario == view, False)
+    assert worker_processes() == before
+
+
+def test_nothing_of_a_run_reaches_the_next_run_of_the_same_worker(
+    profile: Path, parent: Path, model: ScriptedModel
+) -> None:
+    made = {"action": "create", "name": "striped", "content": SKILL.format(description="Zebras.", body="x")}
+    left = ['USE_TOOL memory {"action": "add", "target": "memory", "content": "A zebra."}']
+    left.append(f"USE_TOOL skill_manage {json.dumps(made)}")
+    before = fingerprint(profile)
+    for scenario in left:
+        assert '\\"success\\": true' in shown_in(model, profile, parent, "SOUL.md", Arm.BASELINE, scenario)
+    running = worker_processes()
+    searched = 'USE_TOOL session_search {"query": "memory OR create"}'
+    for scenario in (NOTE, "USE_TOOL skills_list {}", searched):
+        shown = shown_in(model, profile, parent, "SOUL.md", Arm.BASELINE, scenario)
+        assert not [word for word in ("zebra", "Zebra", "striped") if word in shown], scenario
+    assert worker_processes() == running
+    assert fingerprint(profile) == before
 
 
 def test_an_agent_ends_when_the_process_that_started_it_is_killed(

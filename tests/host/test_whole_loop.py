@@ -31,6 +31,7 @@ def test_good_change_is_verified_and_bad_change_is_taken_back(tmp_path: Path) ->
     assert summary["audit_ok"] is True
     assert (good["state"], good["verdict"], good["revert_commit_sha"]) == ("verified", "verified", None)
     assert (bad["state"], bad["verdict"]) == ("reverted", "reverted")
+    assert (good["gate"], bad["gate"]) == ("passed", "blocked by a critical scenario")
     assert len({good["apply_commit_sha"], bad["apply_commit_sha"], bad["revert_commit_sha"]}) == 3
     assert _files(real_home) == [".hermes/SOUL.md"], "the demonstration touched a real home"
     assert list(tmp_path.glob("ratchet-*")) == [], "the throw-away home is still there"
