@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from .. import host
+from .plain import one_line
 
 _MOST = 1_000
+_LONGEST_NAME, _LONGEST_ID = 100, 200
 _ONE_AT_A_TIME = "cli"  # a terminal of the host holds one conversation; its last one is meant
 _NEVER_ASKED = {"subagent", "cron"}
 
@@ -29,11 +31,22 @@ class Answered:
 
 @dataclass(frozen=True)
 class Sender:
-    """Who sent the message that this task of the gateway handles; ``chat`` is empty when the host could not tell."""
+    """Who sent the message that this task of the gateway handles; ``chat`` is empty when the host could not tell.
+
+    ``user`` is their id on the platform, empty when it has none; ``profile`` is the one that the message was sent to,
+    empty in a gateway of a single one; ``words`` is what stood behind the command.
+    """
 
     chat: str
     name: str
-    principal: str
+    platform: str
+    user: str
+    profile: str
+    words: str
+
+    @property
+    def principal(self) -> str:
+        return f"{self.platform}:{one_line(self.user, _LONGEST_ID) or 'unknown'}"
 
 
 _sender: ContextVar[Sender | None] = ContextVar("ratchet_sender", default=None)
@@ -59,8 +72,10 @@ def heard(event: Any, gateway: Any) -> None:
     source = event.source
     platform = str(getattr(source.platform, "value", source.platform) or "chat")
     user = str(source.user_id or "")
-    name = str(source.user_name or user or platform)
-    _sender.set(Sender(host.chat_of_message(gateway, source), name, f"{platform}:{user or 'unknown'}"))
+    name = one_line(str(source.user_name or user or platform), _LONGEST_NAME)  # anybody calls themselves what they like
+    profile = str(getattr(source, "profile", None) or "")
+    words = str(event.get_command_args()).strip()
+    _sender.set(Sender(host.chat_of_message(gateway, source), name, platform, user, profile, words))
 
 
 def sender() -> Sender | None:

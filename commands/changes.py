@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 from ..errors import BadInput
 from ..evaluation import reports
 from ..installation import overview
+from ..proposal import drafts
 from ..ratchet import apply as applying
-from ..ratchet import approval, experiments
+from ..ratchet import approval, atomic_change, experiments
 from ..ratchet.beginning import revert_purpose
 from ..ratchet.experiments import Experiment
 from ..ratchet.signing.questions import Question
@@ -23,16 +24,16 @@ from ..ratchet.window import live_window, restarts
 from ..reviewing.payload import Purpose
 from ..routes.rows import ExperimentRow
 from . import experiment_views as views
-from . import session, signing
-from .exits import Exit
+from . import given, proposing, session, signing
 from .output import Answer
+from .plain import one_line, visible
 
 if TYPE_CHECKING:
     from ..ratchet.context import Context
     from ..ratchet.files.guarded_file import FileVersion
 
 _MAX_READ = 4 << 20
-NO_PROPOSER = "The proposer is not there yet. Write the change yourself: hermes ratchet new --help"
+_UNSEEN = "This diff holds characters that do not show on a terminal. To see them named: hermes ratchet show {}"
 
 
 def new(args: Namespace) -> Answer:
@@ -59,22 +60,16 @@ def _read(name: str) -> bytes:
     """A file that the caller named, or standard input."""
     try:
         if name == "-":
-            found = sys.stdin.buffer.read(_MAX_READ + 1)
+            found = given.standard_input(_MAX_READ + 1)
         else:
             with Path(name).open("rb") as file:
                 found = file.read(_MAX_READ + 1)
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else error
-        raise BadInput(f"{name} cannot be read: {why}.") from None
+        raise BadInput(f"{one_line(name)} cannot be read: {why}.") from None
     if len(found) > _MAX_READ:
-        raise BadInput(f"{name} has more than {_MAX_READ >> 20} MiB: no prompt file is that long.")
+        raise BadInput(f"{one_line(name)} has more than {_MAX_READ >> 20} MiB: no prompt file is that long.")
     return found
-
-
-def propose(args: Namespace) -> Answer:
-    """Kept for the proposer; until then it says so."""
-    session.target(args.target)
-    return Answer({"skipped": True, "reason": NO_PROPOSER}, views.sentence(NO_PROPOSER), Exit.FAILED)
 
 
 def list_all(args: Namespace) -> Answer:
@@ -94,8 +89,10 @@ def show(args: Namespace) -> Answer:
         report = reports.latest(context, args.id)
         approved = overview.approval_of(context, args.id)
         steps = experiments.transitions(context, args.id)
+        proposal = drafts.proposal_of(context, args.id)
     document = {
         "experiment": asdict(ExperimentRow.of(found)),
+        "proposal": proposing.told(proposal) if proposal else None,
         "report": report,
         "approval": asdict(approved) if approved else None,
         "transitions": [asdict(step) for step in steps],
@@ -106,7 +103,14 @@ def show(args: Namespace) -> Answer:
 def diff(args: Namespace) -> Answer:
     with session.opened() as context:
         found = experiments.shown(context, args.id)
-    return Answer({"experiment_id": found.id, "diff": found.diff}, views.diff(found))
+        patch = atomic_change.patch(found.target_relpath, *experiments.contents(context, found))
+    deceives = visible(found.diff) != found.diff and not sys.stdout.isatty()
+    return Answer(
+        {"experiment_id": found.id, "diff": found.diff},
+        views.diff(found),
+        exact=patch,
+        warning=views.sentence(_UNSEEN.format(found.id)) if deceives else None,
+    )
 
 
 def history(args: Namespace) -> Answer:
@@ -120,6 +124,7 @@ def history(args: Namespace) -> Answer:
 def approve(args: Namespace) -> Answer:
     purpose = Purpose.OVERRIDE if (args.override or "").strip() else Purpose.APPROVE
     with session.opened() as context:
+        experiments.get(context, args.id)
         question = Question(purpose, experiment=args.id, reason=args.override)
         signed = signing.signed_here(context, question, session.actor(), args.by)
         done = approval.approve(context, args.id, session.actor(), override_reason=args.override, signed=signed)
@@ -134,9 +139,10 @@ def reject(args: Namespace) -> Answer:
 
 def apply(args: Namespace) -> Answer:
     with session.opened() as context:
+        experiments.get(context, args.id)
         actor, force, signed = session.actor(), None, None
         if args.force:
-            force = args.reason or "forced at a terminal"
+            force = _said_why(args.reason, "forcing it")
             signed = signing.signed_here(context, Question(Purpose.FORCE, args.id, reason=force), actor, args.by)
         done = applying.apply(context, args.id, actor, unwatched=args.unwatched, force=force, signed=signed)
         return _moved(context, done)
@@ -155,10 +161,16 @@ def revert(args: Namespace) -> Answer:
         reason, actor = args.reason or "taken back at a terminal", session.actor()
         purpose, signed = revert_purpose(found, force=args.force), None
         if purpose:
-            if not (args.reason or "").strip():
-                raise BadInput("Say why with --reason: taking this back is signed for exactly that reason.")
+            reason = _said_why(args.reason, "taking this back")
             signed = signing.signed_here(context, Question(purpose, args.id, reason=reason), actor, args.by)
         return _moved(context, applying.revert(context, args.id, actor, reason, force=args.force, signed=signed))
+
+
+def _said_why(reason: str, what: str) -> str:
+    """The reason that a reviewer signs with the rest. Raises BadInput when there is none."""
+    if not reason.strip():
+        raise BadInput(f"Say why with --reason TEXT: {what} is signed for exactly that reason.")
+    return reason
 
 
 def _moved(context: Context, experiment: Experiment, told: Sequence[str] = ()) -> Answer:

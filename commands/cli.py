@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import RatchetError
-from . import arguments, output
+from . import arguments, hints, output, replaced
 from .exits import Exit, exit_for
 
 if TYPE_CHECKING:
@@ -25,7 +27,7 @@ Handler = Callable[["argparse.Namespace"], "Answer"]
 
 def main(words: Sequence[str]) -> int:
     """Carry out ``hermes ratchet <words>`` and return its exit code."""
-    as_json = "--json" in words
+    as_json = "--json" in itertools.takewhile(lambda word: word != "--", words)  # known before anything is parsed
     output.make_streams_lenient()
     try:
         code = _carried_out(words, as_json)
@@ -39,11 +41,16 @@ def main(words: Sequence[str]) -> int:
 
 def _carried_out(words: Sequence[str], as_json: bool) -> int:
     try:
-        answer = _handler(args := arguments.parse(words))(args)
+        args = arguments.parse(words)
+        ask = partial(_handler(args), args)
+        if getattr(args, "watch", False):
+            return _followed(ask, as_json)
+        answer = ask()
         output.write(answer, as_json)
+        replaced.tell(args)
         return answer.code
     except RatchetError as error:
-        output.write_error(error.message, error.code, error.ids, as_json)
+        output.write_error(hints.with_next_command(error), error.code, error.ids, as_json)
         return exit_for(error)
     except ImportError as error:
         from ..installation import dependencies
@@ -61,6 +68,12 @@ def _carried_out(words: Sequence[str], as_json: bool) -> int:
         text = f"This should not happen: {type(error).__name__}: {error}. The host's log has the details."
         output.write_error(text, "internal", {}, as_json)
     return Exit.FAILED
+
+
+def _followed(ask: Callable[[], Answer], as_json: bool) -> Exit:
+    from . import following
+
+    return following.follow(ask, as_json)
 
 
 def _handler(args: argparse.Namespace) -> Handler:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 DESCRIPTION = "Improve this agent's prompt files by small, measured, reversible changes."
-SLASH_DESCRIPTION = "What the ratchet is doing: status, list, show N; how the agent did: good, bad"
-SLASH_HINT = "[status | list | show N | good | bad]"
+SLASH_DESCRIPTION = "What the ratchet is doing, how the agent did, and what to stop or take back"
+SLASH_HINT = "[status | list | show N | diff N | good | bad | scenario | pause | help]"
+STARTED_BY_AGENT = bool(os.environ.get("HERMES_SESSION_ID"))
+"""Whether a tool shell started this process: as it was first found, for the host sets it for its own agents later."""
 MODEL_TASKS = (
     ("ratchet_judge", "Ratchet judge", "judges evaluated answers by a scenario's rubric"),
     ("ratchet_proposer", "Ratchet proposer", "proposes changes of prompt files"),
@@ -40,12 +43,16 @@ def main(words: Sequence[str]) -> int:
 
 
 async def slash(raw_args: str) -> str:
-    """Answer ``/ratchet <raw_args>`` in a chat; never raises."""
-    import asyncio
+    """Answer ``/ratchet <raw_args>`` in a chat, and that within a while; never raises."""
+    from .chat_patience import in_time
 
+    return await in_time(lambda: _answer(raw_args))
+
+
+def _answer(raw_args: str) -> str:
     from .slash import answer
 
-    return await asyncio.to_thread(answer, raw_args)
+    return answer(raw_args)
 
 
 def turn_answered(session_id: str = "", platform: str = "", **_: Any) -> None:

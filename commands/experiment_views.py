@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from ..ratchet.states import State
-from . import render
-from .render import Column
+from ..stats.gate import GateVerdict
+from . import render, report_views
+from .plain import one_line
+from .render import Column, Stacked
 
 if TYPE_CHECKING:
     from ..ratchet.approval import Approval
@@ -21,15 +23,19 @@ if TYPE_CHECKING:
 View = Callable[[Console], None]
 _LIST = (
     Column("#"),
-    Column("profile"),
-    Column("file"),
     Column("state", 8),
     Column("evaluation", 10),
-    Column("created", 9),
-    Column("why", takes_rest=True),
+    Column("created", 10),
+    Column("file, and why", takes_rest=True),
 )
-_STEPS = (Column("when"), Column("step"), Column("by"), Column("why", takes_rest=True))
-_SCENARIOS = (Column("scenario", takes_rest=True), Column("baseline"), Column("candidate"), Column("change"))
+_LONGEST_WHY = 120
+_STEPS = (Column("when", most=19), Column("step", 8), Column("by", most=24), Column("why", takes_rest=True))
+_SCENARIOS = (
+    Column("scenario", takes_rest=True),
+    Column("baseline"),
+    Column("candidate"),
+    Column("change", most=24),
+)
 
 
 def sentence(text: str) -> View:
@@ -62,12 +68,12 @@ def listing(found: Sequence[Experiment], following: int | None) -> View:
 def _row(experiment: Experiment) -> tuple[object, ...]:
     return (
         experiment.id,
-        experiment.profile,
-        experiment.target_relpath,
         experiment.state,
         measured(experiment),
         render.ago(experiment.created_at),
-        (experiment.rationale.splitlines() or [""])[0][:120],
+        Stacked(
+            f"{experiment.profile}/{experiment.target_relpath}", one_line(experiment.rationale, _LONGEST_WHY) or None
+        ),
     )
 
 
@@ -121,7 +127,7 @@ def _live_verdict(experiment: Experiment) -> str | None:
 
 
 def _approval(experiment: Experiment, approved: Approval) -> str:
-    grounds = f"without a measurement: {approved.override_reason}" if approved.override_reason else "on its report"
+    grounds = f"whatever the gate says: {approved.override_reason}" if approved.override_reason else "on its report"
     return f"{render.ago(experiment.approved_at)} by {approved.actor} ({approved.mode}), {grounds}"
 
 
@@ -141,6 +147,8 @@ def _report(console: Console, report: Mapping[str, Any]) -> None:
         report["verdict"],
     )
     console.print(render.table(_SCENARIOS, [*rows, total]))
+    for told in report_views.sentences(report):
+        render.say(console, told)
 
 
 def next_step(experiment: Experiment) -> str | None:
@@ -148,6 +156,11 @@ def next_step(experiment: Experiment) -> str | None:
     number, state = experiment.id, State(experiment.state)
     if state is State.PROPOSED and experiment.evaluation_status != "finished":
         return f"Next: hermes ratchet evaluate {number}, then approve or reject it."
+    if state is State.PROPOSED and experiment.verdict != GateVerdict.PASSED:
+        return (
+            f"Next: hermes ratchet reject {number} --reason TEXT; or, whatever the gate says: "
+            f"hermes ratchet approve {number} --override TEXT"
+        )
     if state is State.PROPOSED:
         return (
             f"Next: hermes ratchet live {number} (what its live window will catch and miss), then "

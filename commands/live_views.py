@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MEMBERS = (
     Column("session", 22),
     Column("counted"),
-    Column("outcome"),
+    Column("outcome", most=14),
     Column("errors"),
     Column("tokens"),
     Column("why", takes_rest=True),

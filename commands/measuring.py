@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from types import FrameType
@@ -17,7 +17,7 @@ from rich.console import Console
 from ..errors import Conflict
 from ..evaluation import jobs, reports, service
 from ..evaluation.jobs import Job
-from ..evaluation.reports import OfflineVerdict
+from ..proposal import settling
 from ..ratchet import experiments
 from ..ratchet.signing.questions import Question
 from ..ratchet.states import State
@@ -26,8 +26,9 @@ from ..ratchet.window.deciding import Choice
 from ..reviewing.payload import Purpose
 from ..routes.rows import ExperimentRow, JobRow
 from ..stats.calibration import Verdict
+from ..stats.gate import GateVerdict
 from . import experiment_views as views
-from . import live_views, output, render, session, signing
+from . import live_views, progress, render, session, signing
 from .exits import Exit
 from .output import Answer
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from ..ratchet.experiments import Experiment
 
 _POLL_S = 0.5
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def evaluate(args: Namespace) -> Answer:
@@ -44,25 +46,25 @@ def evaluate(args: Namespace) -> Answer:
         job = jobs.queue_evaluation(context, args.id, session.actor())
         if args.queue:
             return Answer({"job": asdict(JobRow.of(job))}, views.sentence(f"Job {job.id} is {job.state}."))
-        try:
-            job = _carried_out(context, job)
-        finally:
-            output.end_progress()
+        with progress.shown("evaluation", "agent runs") as report_progress:
+            job = carried_out(context, job, service.run_job, lambda now: report_progress(now.done, now.total))
+        settling.settle(context)
         found, report = experiments.get(context, args.id), reports.latest(context, args.id)
     document = {"job": asdict(JobRow.of(job)), "experiment": asdict(ExperimentRow.of(found)), "report": report}
     return Answer(document, lambda console: _evaluated(console, job, found, report), _exit(job, found))
 
 
-def _carried_out(context: Context, job: Job) -> Job:
+def carried_out(context: Context, job: Job, run: Callable[..., Job], tell: Callable[[Job], None]) -> Job:
+    """A job run to its end by ``run`` in this process, or followed where another one has it already."""
     try:
         with _interrupt_asks_to_stop() as stop:
-            done = service.run_job(context, job.id, _show_progress, stop=stop)
+            done = run(context, job.id, tell, stop=stop)
     except Conflict:
         done = jobs.get_job(context, job.id)
     while done.is_open:  # the daemon has it, or it waits to be tried again
         time.sleep(_POLL_S)
         done = jobs.get_job(context, job.id)
-        _show_progress(done)
+        tell(done)
         if done.state == "queued":
             break
     return done
@@ -70,34 +72,36 @@ def _carried_out(context: Context, job: Job) -> Job:
 
 @contextmanager
 def _interrupt_asks_to_stop() -> Iterator[threading.Event]:
-    """Ctrl-C ends the agents and puts the job back before it ends us; raised anywhere, it could be lost in a lock."""
+    """Ctrl-C ends the agents and puts the job back before it ends us; raised anywhere, it could be lost in a lock.
+
+    So does a polite kill, and the terminal when it is closed: else the agents would go on without anybody.
+    """
     stop = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stop
         return
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)  # the second time it is meant at once
+    def ask(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, before[signal.Signals(number)])  # the second time it is meant at once
         stop.set()
 
-    before = signal.signal(signal.SIGINT, ask)
+    before = {one: signal.signal(one, ask) for one in _ENDINGS}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     if stop.is_set():
         raise KeyboardInterrupt
-
-
-def _show_progress(job: Job) -> None:
-    output.progress(f"evaluation: {job.done} of {job.total or '?'} agent runs")
 
 
 def _exit(job: Job, experiment: Experiment) -> Exit:
     if job.state != "finished":
         return Exit.FAILED
-    measured = experiment.evaluation_status == "finished" and experiment.verdict != OfflineVerdict.NO_RESULT
-    return Exit.OK if measured else Exit.INCONCLUSIVE
+    if experiment.verdict in (GateVerdict.FAILED, GateVerdict.BLOCKED, GateVerdict.FLAKY):
+        return Exit.REFUSED
+    passed = experiment.evaluation_status == "finished" and experiment.verdict == GateVerdict.PASSED
+    return Exit.OK if passed else Exit.INCONCLUSIVE
 
 
 def _evaluated(console: Console, job: Job, experiment: Experiment, report: dict[str, Any] | None) -> None:

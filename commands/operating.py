@@ -28,24 +28,22 @@ from . import render, session, signing
 from .exits import Exit
 from .output import Answer
 from .plain import visible
-from .render import Column
+from .render import Column, Stacked
 
 _PROFILES = (
-    Column("profile"),
+    Column("profile", most=18),
     Column("state", 8),
     Column("change in flight", takes_rest=True),
-    Column("evaluation", 10),
+    Column("evaluation", most=10),
     Column("proposals"),
-    Column("scenarios"),
+    Column("scenarios", most=9),
 )
 _JOBS = (
     Column("#"),
-    Column("experiment"),
-    Column("profile"),
-    Column("state", 8),
+    Column("state", 9),
     Column("runs"),
-    Column("created", 9),
-    Column("note", takes_rest=True),
+    Column("created", 10),
+    Column("experiment, and what happened", takes_rest=True),
 )
 _BREAKS = (Column("transition"), Column("problem", takes_rest=True))
 
@@ -139,7 +137,7 @@ def _daemon(daemon: DaemonState) -> str:
     heard = f"last heard of {render.ago(daemon.heartbeat_at)}" if daemon.heartbeat_at else "never started"
     if daemon.alive:
         return f"alive, {heard}"
-    return f"silent, {heard}: nothing is applied, watched or taken back"
+    return f"silent, {heard}: nothing is applied, watched or taken back. Start it: hermes ratchet daemon"
 
 
 def _row(one: ProfileOverview) -> tuple[object, ...]:
@@ -212,15 +210,31 @@ def jobs(args: Namespace) -> Answer:
     return Answer({"jobs": [asdict(JobRow.of(job)) for job in found]}, lambda console: _job_list(console, found))
 
 
+def _subject(job: queue.Job) -> str:
+    return "a proposal" if job.experiment_id is None else f"experiment {job.experiment_id}"
+
+
 def _job_list(console: Console, found: list[queue.Job]) -> None:
     if not found:
         render.say(console, "No jobs.")
         return
     rows = [
-        (j.id, j.experiment_id, j.profile, j.state, f"{j.done}/{j.total or '?'}", render.ago(j.created_at), j.error)
+        (
+            j.id,
+            j.state,
+            f"{j.done}/{j.total or '?'}",
+            render.ago(j.created_at),
+            Stacked(f"{_subject(j)} of {j.profile}", j.error or _expected(j)),
+        )
         for j in found
     ]
     console.print(render.table(_JOBS, rows))
+
+
+def _expected(job: queue.Job) -> str | None:
+    if not job.is_open or job.expected_at is None:
+        return None
+    return f"should end about {job.expected_at[11:16]} UTC"
 
 
 def audit_verify(_: Namespace) -> Answer:

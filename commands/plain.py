@@ -10,11 +10,24 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u115f\u1160\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ufeff"
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e01ef]"
 )
+_LONGEST_WORD, _LONGEST_TEXT = 200, 1_500
+_MOST_LOOKED_AT = 1 << 20
+_ENDLESS = re.compile(rf"\S{{{_LONGEST_WORD + 1},}}")
 
 
 def visible(text: str) -> str:
     """``text`` with each such character written as its code point, e.g. ``⟨U+001B⟩``; lines and tabs stay."""
     return _INVISIBLE.sub(lambda found: f"\u27e8U+{ord(found[0]):04X}\u27e9", text)
+
+
+def bounded(text: str) -> str:
+    """``text`` made visible, without its middle where it quotes more than anybody reads."""
+    short = _ENDLESS.sub(lambda found: _without_middle(found[0], _LONGEST_WORD), visible(text[:_MOST_LOOKED_AT]))
+    return _without_middle(short, _LONGEST_TEXT)
+
+
+def _without_middle(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest // 2]}\u2026{text[-longest // 4 :]}"
 
 
 def one_line(text: str, longest: int | None = None) -> str:

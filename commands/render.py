@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import NamedTuple
 
-from rich.box import SIMPLE_HEAD
+from rich.box import HEAVY, SIMPLE_HEAD
 from rich.console import Console
 from rich.padding import Padding
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
@@ -29,23 +31,35 @@ _STATE_STYLES = {
     "note": "yellow",
     "ok": "green",
 }
+_COMMAND_AT_END = re.compile(r" (hermes ratchet (?:(?!hermes ratchet)[^\n])+)$", re.MULTILINE)
 _DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
+_LEAST_REST = 12
+
+
 class Column(NamedTuple):
-    """A column: its heading, its least width, and whether it gets what space is left."""
+    """A column: its heading, its least width, whether it gets what space is left, and how wide it may get."""
 
     heading: str
     width: int | None = None
     takes_rest: bool = False
+    most: int | None = None
+
+
+class Stacked(NamedTuple):
+    """A cell of two parts: what it is about, and below that a sentence on it."""
+
+    what: str
+    below: str | None
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
     """A table whose cells wrap rather than run out of the screen; None shows as a dash."""
-    made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
+    made = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False, header_style="bold")
     for column in columns:
-        ratio = 1 if column.takes_rest else None
-        made.add_column(column.heading, min_width=column.width, ratio=ratio, overflow="fold")
+        ratio, least = (1, _LEAST_REST) if column.takes_rest else (None, column.width)
+        made.add_column(column.heading, min_width=least, max_width=column.most, ratio=ratio, overflow="fold")
     made.expand = any(column.takes_rest for column in columns)
     for row in rows:
         made.add_row(*(cell(value) for value in row))
@@ -54,6 +68,9 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[object]]) -> Table:
 
 def cell(value: object) -> Text:
     """One value as text; a state in its colour."""
+    if isinstance(value, Stacked):
+        below = f"\n{one_line(value.below)}" if value.below else ""
+        return Text(one_line(value.what)).append(below, style="dim")
     text = "\u2014" if value is None or value == "" else one_line(str(value))
     return Text(text, style=_STATE_STYLES.get(text, ""))
 
@@ -83,8 +100,11 @@ def heading(console: Console, text: str) -> None:
 
 
 def say(console: Console, text: str, style: str = "") -> None:
-    """Sentences, wrapped at words on a terminal."""
-    console.print(Text(visible(text), style=style), soft_wrap=not console.is_terminal)
+    """Sentences, wrapped at words on a terminal; a command they end with is not torn apart."""
+    shown = visible(text)
+    if console.is_terminal and len(shown) > console.width:
+        shown = _COMMAND_AT_END.sub(r"\n\1", shown)
+    console.print(Text(shown, style=style), soft_wrap=not console.is_terminal)
 
 
 def verbatim(console: Console, text: str) -> None:
@@ -95,8 +115,20 @@ def verbatim(console: Console, text: str) -> None:
 def diff(console: Console, text: str) -> None:
     """A unified diff, line by line as it is."""
     for number, line in enumerate(text.removesuffix("\n").split("\n")):
-        style = "bold" if number < 2 else _DIFF_STYLES.get(line[:1], "")
-        console.print(Text(visible(line), style=style), soft_wrap=True)
+        diff_line(console, line, "bold" if number < 2 else None)
+
+
+def diff_line(console: Console, line: str, style: str | None = None) -> None:
+    """One line of a diff in the colour of its mark, unless it is given another."""
+    shown = _DIFF_STYLES.get(line[:1], "") if style is None else style
+    console.print(Text(visible(line), style=shown), soft_wrap=True)
+
+
+def warning(console: Console, title: str, paragraphs: Sequence[str]) -> None:
+    """A box that nobody overlooks."""
+    body = Text("\n\n".join(visible(one) for one in paragraphs))
+    console.print()
+    console.print(Panel(body, title=title, title_align="left", box=HEAVY, style="bold yellow", padding=(1, 2)))
 
 
 def ago(moment: str | None) -> str | None:

@@ -12,10 +12,10 @@ from typing import Any
 
 from rich.console import Console
 
-from ..errors import BadInput, Forbidden
+from ..errors import BadInput, Forbidden, SettingsInvalid
 from ..ratchet.context import Context
 from ..ratchet.signing import signers
-from ..reviewing import attempts, changes, keys, reviewers
+from ..reviewing import attempts, changes, keys, pin, reviewers
 from ..reviewing.keys import KeyFile, SigningKey
 from ..reviewing.payload import Purpose
 from ..reviewing.refusals import KeyUnusable, NoReviewer
@@ -25,7 +25,12 @@ from .exits import Exit
 from .output import Answer
 from .render import Column
 
-_COLUMNS = (Column("reviewer"), Column("public key", takes_rest=True), Column("since", 9), Column("key file here"))
+_COLUMNS = (
+    Column("reviewer", most=20),
+    Column("public key", takes_rest=True),
+    Column("since", 10),
+    Column("key file here", most=20),
+)
 _PIN = "Now pin this fingerprint, and restart the daemon: hermes ratchet install-service"
 _RESET = "reset"
 
@@ -42,7 +47,7 @@ def add(args: Namespace) -> Answer:
                 done = changes.add(context.store, signer, key.public_key, args.name, principal)
             else:
                 done = changes.set_up(context.store, key, args.name, principal)
-    return _changed(done, file)
+        return _changed(context, done, file)
 
 
 def remove(args: Namespace) -> Answer:
@@ -55,7 +60,7 @@ def remove(args: Namespace) -> Answer:
         with _counted(context, principal, Purpose.REVIEWER_REMOVE):
             done = changes.remove(context.store, signer, leaving.public_key, principal)
         _discard(context, leaving.public_key)
-    return _changed(done)
+        return _changed(context, done)
 
 
 def rotate(args: Namespace) -> Answer:
@@ -67,7 +72,7 @@ def rotate(args: Namespace) -> Answer:
         with _new_key(context, name) as (file, key), _counted(context, principal):
             done = changes.rotate(context.store, old, key.public_key, name, principal)
         _discard(context, old.public_key)
-    return _changed(done, file)
+        return _changed(context, done, file)
 
 
 def reset(args: Namespace) -> Answer:
@@ -76,7 +81,7 @@ def reset(args: Namespace) -> Answer:
         _confirm_reset()
         with _new_key(context, args.name) as (file, key), _counted(context, principal):
             done = changes.reset(context.store, key, args.name, principal)
-    return _changed(done, file)
+        return _changed(context, done, file)
 
 
 def list_all(_: Namespace) -> Answer:
@@ -93,10 +98,15 @@ def list_all(_: Namespace) -> Answer:
 
 @contextmanager
 def _deciding() -> Iterator[tuple[Context, str]]:
-    """The context and the principal of a person at a terminal of their own. Raises ApprovalRefused."""
+    """The context and the principal of a person at a terminal of their own.
+
+    Raises ApprovalRefused; TooManyAttempts before anything is typed in vain.
+    """
     signing.check_person()
     with session.opened() as context:
-        yield context, session.actor().principal
+        principal = session.actor().principal
+        attempts.check(context.store, principal)
+        yield context, principal
 
 
 @contextmanager
@@ -130,6 +140,10 @@ def _signer(context: Context, current: ReviewerSet, name: str | None, principal:
 
 
 def _confirm_reset() -> None:
+    if not sys.stdin.isatty():
+        raise BadInput(
+            f"A reset is confirmed by typing '{_RESET}' at a terminal, and there is none here; no option stands for it."
+        )
     print(
         "All reviewers are forgotten, and what they approved and is not applied yet becomes void. It is recorded, and\n"
         "a daemon with a pinned fingerprint applies nothing until you pin the new one.\n"
@@ -166,9 +180,43 @@ def _document(current: ReviewerSet) -> dict[str, Any]:
     return {"fingerprint": fingerprint, "reviewers": [asdict(one) for one in current.members]}
 
 
-def _changed(done: ReviewerSet, file: KeyFile | None = None) -> Answer:
-    document = {**_document(done), "key_file": str(file.path) if file else None}
-    return Answer(document, _after_change(done, file))
+def _changed(context: Context, done: ReviewerSet, file: KeyFile | None = None) -> Answer:
+    pinned = _pinned(context)
+    document = {
+        **_document(done),
+        "key_file": str(file.path) if file else None,
+        "pinned": pinned,
+        "pin_needed": pinned != done.fingerprint,
+    }
+    return Answer(document, _after_change(done, file), warning=lambda console: _warn(console, done, pinned))
+
+
+def _pinned(context: Context) -> str | None:
+    """What is pinned; a pin that cannot be read is one that this set of reviewers does not have."""
+    try:
+        return context.pin
+    except SettingsInvalid as error:
+        return error.message
+
+
+def _warn(console: Console, done: ReviewerSet, pinned: str | None) -> None:
+    """What is left to do, where it cannot be overlooked."""
+    if pinned == done.fingerprint:
+        return
+    if pinned is None:
+        said = "These reviewers are not pinned: whoever can write the database can put others in their place unnoticed."
+    else:
+        said = "Other reviewers are pinned: FROM NOW ON NOTHING IS APPROVED OR APPLIED, until these are pinned."
+    render.warning(
+        console,
+        "Pin the reviewers now",
+        [
+            said,
+            "hermes ratchet install-service",
+            "Then restart the daemon. Where it is started in another way, give it this environment:",
+            f"{pin.VARIABLE}=\n{done.fingerprint}",
+        ],
+    )
 
 
 def _after_change(done: ReviewerSet, file: KeyFile | None) -> Callable[[Console], None]:
@@ -180,7 +228,6 @@ def _after_change(done: ReviewerSet, file: KeyFile | None) -> Callable[[Console]
             render.verbatim(console, f"key file     {file.path}")
             render.say(console, "Keep a copy of the key file elsewhere: with the passphrase, it is all there is.")
             render.say(console, "Write the fingerprint down: another one than this means that somebody else can sign.")
-        render.say(console, _PIN, "yellow")
 
     return view
 

@@ -71,17 +71,26 @@ def doctor(_: Namespace) -> Answer:
 
     found = examine()
     sound = all(finding.severity is not Severity.PROBLEM for finding in found)
-    document = {"ok": sound, "findings": [asdict(finding) for finding in found]}
-    return Answer(document, lambda console: _diagnosis(console, found, sound), Exit.OK if sound else Exit.FAILED)
+    waiting = sum(finding.severity is Severity.NOTE for finding in found)
+    document = {"ok": sound, "waiting": waiting, "findings": [asdict(finding) for finding in found]}
+    return Answer(document, lambda console: _diagnosis(console, found), Exit.OK if sound else Exit.FAILED)
 
 
-def _diagnosis(console: Console, found: Sequence[Finding], sound: bool) -> None:
+def _diagnosis(console: Console, found: Sequence[Finding]) -> None:
     for finding in found:
         render.labelled(console, finding.severity, finding.what)
         if finding.fix:
             render.verbatim(console, f"    fix: {finding.fix}")
-    problems = sum(finding.severity == "problem" for finding in found)
-    render.say(console, "All is well." if sound else f"{problems} problem{'s' if problems > 1 else ''}.", "bold")
+    problems, notes = (sum(one.severity == severity for one in found) for severity in ("problem", "note"))
+    render.say(console, _conclusion(problems, notes), "bold")
+
+
+def _conclusion(problems: int, notes: int) -> str:
+    """Whoever reads only the last line must not think that nothing waits for them."""
+    noted = f"{notes} note{'s' if notes > 1 else ''}" if notes else ""
+    if problems:
+        return f"{problems} problem{'s' if problems > 1 else ''}{f', {noted}' if noted else ''}."
+    return f"Nothing is broken; {noted} above {'wait' if notes > 1 else 'waits'} for you." if notes else "All is well."
 
 
 def service(_: Namespace) -> Answer:

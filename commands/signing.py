@@ -14,19 +14,20 @@ from functools import partial
 from pathlib import Path
 
 from .. import host
-from ..errors import ApprovalRefused
+from ..errors import ApprovalRefused, BadInput
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
 from ..ratchet.signing import consent, questions, signers, words
 from ..ratchet.signing.questions import Question
-from ..reviewing import passphrases
+from ..reviewing import attempts, passphrases
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.keys import KeyFile, SigningKey
 from ..reviewing.refusals import PassphraseRefused
 from ..reviewing.reviewers import ReviewerSet
-from .plain import visible
+from . import output, render
 
 _REPEATS = 3
+_DIFF_MARKS = tuple("+- @\\")
 
 
 def signed_here(context: Context, question: Question, actor: Actor, name: str | None) -> Signed | None:
@@ -38,15 +39,38 @@ def signed_here(context: Context, question: Question, actor: Actor, name: str | 
     with consent.traced(context, actor, question.purpose):
         current = consent.signers(context)
         if current is None:
+            _check_nobody_is_named(name)
             return None
         check_person()
         return sign(context, current, name, actor.principal, partial(_asked_for, context, question, actor))
 
 
+def _check_nobody_is_named(name: str | None) -> None:
+    """Whoever says who signs must not be let believe that it was signed. Raises BadInput."""
+    if name is not None:
+        raise BadInput(
+            "Nothing is signed here: approvals are unsigned. Leave --as out, or begin to sign: hermes ratchet reviewer "
+            "add NAME"
+        )
+
+
 def _asked_for(context: Context, question: Question, actor: Actor, signer: str) -> Challenge:
     challenge = questions.ask(context, question, signer, actor)
-    print(f"You are about to sign:\n{visible(words.in_words(context, challenge))}", file=sys.stderr)
+    _lay_before(words.in_words(context, challenge))
     return challenge
+
+
+def _lay_before(text: str) -> None:
+    """What is signed, on standard error: the change in colour and byte for byte, the rest wrapped at words."""
+    paper = output.console(sys.stderr)
+    render.heading(paper, "You are about to sign:")
+    in_diff = False
+    for line in text.split("\n"):
+        in_diff = line.startswith("--- ") or (in_diff and line[:1] in _DIFF_MARKS)
+        if in_diff:
+            render.diff_line(paper, line)
+        else:
+            render.say(paper, line)
 
 
 def sign(
@@ -57,6 +81,7 @@ def sign(
     Raises ApprovalRefused, KeyUnusable, WrongPassphrase, PassphraseRefused, TooManyAttempts, and what ``ask_for`` does.
     """
     check_person()
+    attempts.check(context.store, principal)
     file = signers.own_key(context, current, name)
     challenge = ask_for(file.public_key)  # first: a passphrase is not typed for what cannot be done
     return signers.sign(unlocked(context, file, principal), challenge)
@@ -73,6 +98,7 @@ def check_person() -> None:
 
 def unlocked(context: Context, file: KeyFile, principal: str) -> SigningKey:
     """Open a key with the passphrase its owner types. Raises WrongPassphrase, KeyUnusable, TooManyAttempts."""
+    attempts.check(context.store, principal)
     typed = _asked(f"Passphrase of {file.name}: ")
     return signers.unlocked(context, file, typed, principal)
 

@@ -21,13 +21,13 @@ from .output import Answer
 from .render import Column
 
 _CHANGES = (
-    Column("profile"),
+    Column("profile", most=18),
     Column("file", takes_rest=True),
     Column("what"),
-    Column("probably by"),
-    Column("noticed", 9),
+    Column("probably by", most=16),
+    Column("noticed", 10),
 )
-_TARGETS = (Column("target", takes_rest=True), Column("waiting"), Column("sent"), Column("last error"))
+_TARGETS = (Column("target", takes_rest=True), Column("waiting"), Column("sent"), Column("last error", most=32))
 
 
 def changes(args: Namespace) -> Answer:

@@ -38,7 +38,7 @@ def test_every_way_to_say_the_same_change_gives_the_same_candidate(
     whole.write_text(BETTER, encoding="utf-8")
     diff.write_text(DIFF, encoding="utf-8")
     words, stdin = {
-        "file": (("--content", str(whole)), ""),
+        "file": (("--from", str(whole)), ""),
         "stdin": (("--content", "-"), BETTER),
         "diff": (("--diff", str(diff)), ""),
         "diff from stdin": (("--diff", "-"), DIFF),
@@ -101,7 +101,7 @@ def test_an_unknown_experiment_is_exit_2_with_its_number(ratchet: Any, unsigned:
     done = ratchet(command, "77", "--json")
     assert done.code == 2
     assert done.document == {
-        "error": "There is no experiment 77.",
+        "error": "There is no experiment 77. All there are: hermes ratchet list",
         "code": "unknown_experiment",
         "experiment_id": 77,
     }
@@ -183,13 +183,6 @@ def test_the_list_is_filtered_and_paged(ratchet: Any, unsigned: Path, proposed: 
     assert (page["experiments"][0]["id"], page["next_before"]) == (2, 2)
     assert numbers("--before", "2") == [1]
     assert ratchet("list", "--target", "nobody").code == 2
-
-
-def test_the_proposer_is_announced_as_missing(ratchet: Any, unsigned: Path) -> None:
-    done = ratchet("propose", "--json")
-    assert done.code == 1
-    assert done.document["skipped"] is True
-    assert "hermes ratchet new" in done.document["reason"]
 
 
 def test_a_diff_is_printed_as_it_is(ratchet: Any, proposed: int) -> None:

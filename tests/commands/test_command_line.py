@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve import errors
-from karpathy_self_improve.commands import arguments, exits
+from karpathy_self_improve.commands import arguments, documents, exits
 from karpathy_self_improve.commands.exits import Exit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,24 +23,40 @@ ROOT = Path(__file__).resolve().parents[2]
 COMMANDS = dict(arguments.commands())
 
 
-def test_no_flag_is_one_the_host_takes_for_itself() -> None:
-    """The host removes -p and --profile wherever they stand, and glues words together after -c and -r."""
-    flags = {flag for parser in COMMANDS.values() for action in parser._actions for flag in action.option_strings}
-    assert {flag for flag in flags if not flag.startswith("--")} == {"-h"}
-    assert not flags & {"--profile", "--continue", "--resume"}
-    assert len(flags) > 10
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_explains_itself_with_an_example_that_parses(ratchet: Any, name: str) -> None:
     done = ratchet(*name.split(), "--help")
     assert done.code == 0
-    example = done.out.split("example:\n  hermes ratchet ")[1]
-    assert example.startswith(name)
-    assert "--json" in done.out
+    purpose, _, examples = done.out.replace("\\\n", " ").partition("\n\n")[2].rpartition("\nexample")
+    assert re.match(r"[A-Z].+(\n  .+)*\.\n\n", purpose)
     assert max(map(len, done.out.splitlines())) <= 80
-    words = subprocess.run(["sh", "-c", f'printf "%s\\0" {example}'], capture_output=True, text=True, check=True).stdout
-    assert arguments.parse(words.split("\0")[:-1]).handler
+    assert all(action.help for action in COMMANDS[name]._actions)
+    assert re.sub(r"\s+", " ", f"--json has: {', '.join(documents.DOCUMENTS[name])}") in re.sub(r"\s+", " ", done.out)
+    commands = re.findall(r"^  hermes ratchet (.+)", examples, re.MULTILINE)
+    assert commands
+    for command in commands:
+        words = shlex.split(re.sub(r" [<>] \S+$", "", command))
+        assert " ".join(words).startswith(name)
+        assert arguments.parse(words).handler
+
+
+@pytest.mark.parametrize("words", [("scenario", "--help"), ("reviewer", "--help"), ("audit", "--help"), ("help",)])
+def test_what_only_leads_to_commands_explains_itself_too(ratchet: Any, words: tuple[str, ...]) -> None:
+    done = ratchet(*words)
+    assert (done.code, max(map(len, done.out.splitlines())) <= 80) == (0, True)
+
+
+def test_a_newcomer_finds_the_loop_first(ratchet: Any) -> None:
+    shown = ratchet("--help").out
+    titles = re.findall(r"^([a-z][^:\n]+):$", shown, re.MULTILINE)
+    assert [*titles[:1], *titles[2:4]] == [
+        "one change, from proposal to verdict",
+        "begin here",
+        "the loop, in its order",
+    ]
+    missing = {name.split()[0] for name in COMMANDS} - set(re.findall(r"^  ([a-z-]+) +\S", shown, re.MULTILINE))
+    assert missing == set()
+    assert ratchet("help", "show").out == ratchet("show", "--help").out
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -96,6 +113,14 @@ def test_json_can_be_asked_for_before_the_command(ratchet: Any) -> None:
     done = ratchet("--json", "frobnicate")
     assert done.code == 2
     assert done.document["code"] == "bad_input"
+    assert ratchet("--json", "list").document["experiments"] == []
+    assert ratchet("--json", "changes", "--", "x").document["code"] == "unknown_profile"
+
+
+def test_what_stands_behind_two_dashes_is_no_flag(ratchet: Any) -> None:
+    assert "There is no profile '--json'" in ratchet("changes", "--", "--json").err
+    assert arguments.parse(["acknowledge", "default", "--", "--"]).file == "--"
+    assert arguments.parse(["reject", "1", "--reason=--"]).reason == "--"
 
 
 @pytest.mark.parametrize(
@@ -144,5 +169,5 @@ def test_a_terminal_without_our_characters_gets_escapes_instead_of_a_crash(home:
 
 
 def test_help_names_every_exit_code() -> None:
-    described = re.findall(r"(\d+) ", arguments._OVERVIEW.split("exit codes: ")[1].split("\n")[0])
+    described = re.findall(r"(\d+) ", arguments._EXITS.split("exit codes: ")[1].split("\n")[0])
     assert {int(code) for code in described} == {code.value for code in Exit} - {Exit.INTERRUPTED}

@@ -14,7 +14,7 @@ from hermes_state import SessionDB
 
 import karpathy_self_improve
 from karpathy_self_improve.commands import answered, entry
-from karpathy_self_improve.ratchet import feedback
+from karpathy_self_improve.ratchet import controls, feedback
 from karpathy_self_improve.ratchet.context import Context
 
 HOUR = 3600.0
@@ -118,6 +118,18 @@ def test_it_means_the_last_session_of_this_process(talk: Talk, hook: Any, contex
     assert kept(context) == [("default", TWO, True, "it didn't ask twice")]
 
 
+def test_what_went_wrong_is_remembered_as_a_scenario(talk: Talk, hook: Any, context: Context, ratchet: Any) -> None:
+    assert "answered nothing in this chat" in ask("scenario")
+    talk(ONE, question="What is due on the 1st?")
+    hook("post_llm_call", session_id=ONE, platform="cli")
+    made = ask("scenario it named the 2nd")
+    assert made.startswith("Kept as scenario 1 of 'default', which no evaluation runs yet: it has a rubric, and no ")
+    shown = ratchet("scenario", "show", "1", "--json").document["scenario"]
+    assert (shown["input"], shown["holdout"]) == ("What is due on the 1st?", False)
+    assert "it named the 2nd" in str(shown["checks"])
+    assert ask("scenario").startswith("This request of the session is scenario 1 already.")
+
+
 def test_a_process_with_several_chats_asks_which(talk: Talk, hook: Any, context: Context) -> None:
     for name in (ONE, TWO):
         talk(name, source=NO_CHAT_PLATFORM)
@@ -150,6 +162,18 @@ def test_the_profile_is_that_of_the_turn(
         hook("post_llm_call", session_id=ONE, platform="cli")
     ask("good")
     assert kept(context) == [("coder", ONE, True, None)]
+
+
+def test_pausing_means_the_profile_of_the_chat(
+    hook: Any, unsigned: Path, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("HERMES_HOME", str(unsigned / "profiles" / "coder"))
+        hook("post_llm_call", session_id=ONE, platform=NO_CHAT_PLATFORM)
+    assert ask("pause").startswith("Profile 'coder' is paused. ")
+    hook("post_llm_call", session_id=TWO, platform=NO_CHAT_PLATFORM)
+    assert ask("pause").startswith("Which profile (default, coder)?")
+    assert not controls.get(context, "default").paused
 
 
 def test_memory_of_chats_is_bounded(hook: Any, monkeypatch: pytest.MonkeyPatch, unsigned: Path) -> None:

@@ -27,30 +27,39 @@ def planted(ratchet: Any, unsigned: Path) -> None:
     assert ratchet("scenario", "add", "--name", "planted", "--input", HOSTILE, "--checks", checks).code == 0
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("list",),
-        ("show", "1"),
-        ("show", "2"),
-        ("diff", "1"),
-        ("history", "1"),
-        ("history", "2"),
-        ("live", "1"),
-        ("status",),
-        ("scenario", "list"),
-        ("scenario", "show", "1"),
-        ("jobs",),
-    ],
-    ids=" ".join,
-)
-def test_no_screen_passes_control_characters_on(ratchet: Any, planted: None, words: tuple[str, ...]) -> None:
-    done = ratchet(*words)
-    assert done.code == 0
-    assert not DANGEROUS.search(done.out), repr(done.out)
-    as_json = ratchet(*words, "--json")
-    assert as_json.out.isascii()
-    assert not DANGEROUS.search(as_json.out)
+SCREENS = [
+    ("list",),
+    ("show", "1"),
+    ("show", "2"),
+    ("history", "1"),
+    ("history", "2"),
+    ("live", "1"),
+    ("status",),
+    ("scenario", "list"),
+    ("scenario", "show", "1"),
+    ("jobs",),
+]
+
+
+def test_no_screen_passes_control_characters_on(ratchet: Any, planted: None) -> None:
+    for words in SCREENS:
+        done = ratchet(*words)
+        assert done.code == 0
+        assert not DANGEROUS.search(done.out), (words, done.out)
+        as_json = ratchet(*words, "--json")
+        assert as_json.out.isascii()
+        assert not DANGEROUS.search(as_json.out), words
+
+
+def test_a_patch_is_exact_and_says_what_it_hides(ratchet: Any, on_screen: Any, planted: None) -> None:
+    """It is for git; on a terminal the same command names what does not show."""
+    piped = ratchet("diff", "1")
+    assert f"+Be {HOSTILE} brief." in piped.out
+    assert "hermes ratchet show 1" in piped.err
+    shown = on_screen("diff", "1")
+    assert "\u27e8U+001B\u27e9[2J" in shown
+    assert not DANGEROUS.search(re.sub("\x1b\\[[0-9;]*m", "", shown))
+    assert not DANGEROUS.search(ratchet("diff", "1", "--json").out)
 
 
 def test_what_was_hidden_is_named_and_markup_is_plain_text(ratchet: Any, planted: None) -> None:
@@ -71,7 +80,8 @@ def test_an_error_that_quotes_is_safe_too(ratchet: Any, home: Path, words: tuple
 def test_no_table_is_wider_than_80_columns(ratchet: Any, planted: None) -> None:
     ratchet("new", "--target", "coder", "--replace", "hello", "good day", "--why", "w" * 300)
     for words in (("list",), ("status",), ("jobs",), ("history", "1"), ("scenario", "list")):
-        assert max(map(len, ratchet(*words).out.splitlines())) <= 80, words
+        table = ratchet(*words).out.partition("\u2500\n")[2]  # what is no table is wrapped on a terminal only
+        assert 10 < max(map(len, table.splitlines())) <= 80, words
 
 
 def test_a_lone_surrogate_can_be_printed() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from karpathy_self_improve.commands import setting_up
+from karpathy_self_improve.commands import documents, setting_up
 from karpathy_self_improve.ratchet import lease
 from karpathy_self_improve.ratchet.context import Context
 
@@ -20,7 +20,7 @@ KEYS = {
     "uninstall": (("--leave-live",), {"removed", "kept"}),
     "demo": ((), {"ok"}),
     "new": (("--target", "coder", "--replace", "hello", "good day"), {"experiment_id", "state"}),
-    "propose": ((), {"skipped", "reason"}),
+    "propose": ((), {"skipped", "reason", "outcome", "experiment_id", "job", "drafts"}),
     "status": ((), {"approval", "reviewers", "auto_apply", "daemon", "jobs", "profiles", "external_changes"}),
     "list": ((), {"experiments", "next_before"}),
     "show": (("1",), {"experiment", "report", "approval", "transitions"}),
@@ -49,8 +49,22 @@ KEYS = {
     "label": (("1", "pass"), {"error", "code"}),
     "scenario list": ((), {"scenarios"}),
     "scenario add": (("--name", "n", "--input", "i"), {"scenario_id"}),
+    "scenario edit": (("1", "--name", "n"), {"scenario_id", "split", "not_run", "replaced"}),
+    "scenario remember": (("20260101_000000_abcdef",), {"error", "code"}),
+    "scenario restore": (("1",), {"ok", "scenario_id"}),
+    "scenario import": (("-",), {"error", "code"}),
+    "scenario export": ((), {"profile", "scenarios", "left_out", "path", "text"}),
+    "scenario schema": ((), {"properties", "$defs", "required"}),
+    "scenario templates": ((), {"profile", "templates", "added"}),
+    "scenario lint": ((), {"ok", "profile", "looked_at", "locked", "findings"}),
     "scenario show": (("1",), {"scenario"}),
+    "scenario unlock": ((), {"error", "code"}),
     "scenario delete": (("1",), {"ok", "scenario_id"}),
+    "scenario holdout": (
+        (),
+        {"profile", "version", "since", "scenarios", "confirmations", "planned", "reveals"},
+    ),
+    "scenario rotate": ((), {"error", "code"}),
     "pause": (("coder",), {"ok", "profile", "paused"}),
     "resume": (("coder",), {"ok", "profile", "paused"}),
     "changes": ((), {"changes"}),
@@ -74,7 +88,7 @@ def arranged(ratchet: Any, unsigned: Path, watched: None, monkeypatch: pytest.Mo
 
 
 def test_every_command_is_here(command_names: set[str]) -> None:
-    assert KEYS.keys() == command_names
+    assert KEYS.keys() == command_names == documents.DOCUMENTS.keys()
 
 
 @pytest.mark.parametrize("name", KEYS)
@@ -92,6 +106,8 @@ def test_one_document_with_stable_keys(
         ratchet("apply", "1")
     done = ratchet(*name.split(), *words, "--json")
     assert done.document.keys() >= keys, done.document
+    if "error" not in done.document and name != "scenario schema":  # that document is a JSON Schema
+        assert done.document.keys() <= documents.DOCUMENTS[name].keys(), done.document
 
 
 def test_the_demonstrations_last_line_is_its_document() -> None:

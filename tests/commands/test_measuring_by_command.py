@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from karpathy_self_improve.commands import measuring
 from karpathy_self_improve.demo.scripted_model import CONTEXT_LENGTH, MODEL, Failure, ScriptedModel
 
 CHECKS = '[{"type": "must_contain", "value": "Ada"}]'
@@ -28,7 +29,8 @@ def model(unsigned: Path) -> Iterator[ScriptedModel]:
         )
         for place in (unsigned, unsigned / "profiles" / "coder"):
             config = place / "config.yaml"
-            config.write_text(settings + config.read_text(encoding="utf-8"), encoding="utf-8")
+            ours = config.read_text(encoding="utf-8").replace("unsigned}", "unsigned, evaluation: {repeats: 1}}")
+            config.write_text(settings + ours, encoding="utf-8")
         yield running
 
 
@@ -41,14 +43,17 @@ def proposed(ratchet: Any, unsigned: Path) -> None:
 
 def test_an_evaluation_here_ends_with_its_report(ratchet: Any, model: ScriptedModel, proposed: None) -> None:
     done = ratchet("evaluate", "1")
-    assert done.code == 0, done.err
-    assert "finished, improved" in done.out
+    assert done.code == 4, done.err  # one run of each says nothing about how steady they are
+    assert "finished, no verdict" in done.out
     assert "named" in done.out
+    assert "Set evaluation.repeats to 2 or more." in done.out
     shown = ratchet("show", "1", "--json").document
     assert (shown["experiment"]["baseline_score"], shown["experiment"]["offline_score"]) == (0.0, 1.0)
-    assert shown["report"]["verdict"] == "improved"
+    assert shown["report"]["verdict"] == "no verdict"
     assert ratchet("status", "--json").document["profiles"][0]["evaluation"] == "measured"
-    assert ratchet("approve", "1").code == 0
+    refused = ratchet("approve", "1")
+    assert (refused.code, "The offline gate did not let experiment 1 pass" in refused.err) == (3, True)
+    assert ratchet("approve", "1", "--override", "it is what I want").code == 0
 
 
 def test_ctrl_c_ends_an_evaluation_with_a_word_and_puts_it_back(
@@ -65,6 +70,21 @@ def test_ctrl_c_ends_an_evaluation_with_a_word_and_puts_it_back(
     assert (started.returncode, err.strip()) == (130, "Stopped.")
     (job,) = ratchet("jobs", "--json").document["jobs"]
     assert job["state"] == "queued"
+
+
+@pytest.mark.parametrize("number", measuring._ENDINGS, ids=lambda number: number.name)
+def test_whatever_ends_a_command_politely_ends_its_agents_first(number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+
+    def work() -> None:
+        with measuring._interrupt_asks_to_stop() as stop:
+            os.kill(os.getpid(), number)
+            assert stop.wait(10)
+            assert signal.getsignal(number) is before  # the second time it is meant at once
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert signal.getsignal(number) is before
 
 
 def test_a_queued_evaluation_can_be_cancelled(ratchet: Any, proposed: None) -> None:

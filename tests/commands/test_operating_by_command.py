@@ -149,7 +149,7 @@ def test_a_scenario_that_asks_nothing_is_refused_and_one_that_checks_nothing_say
     for nothing in ("", " \n"):
         done = ratchet("scenario", "add", "--name", "a", "--input", nothing)
         assert (done.code, "needs an input" in done.err) == (2, True)
-    assert "It has no checks" in ratchet("scenario", "add", "--name", "a", "--input", "Hi").out
+    assert "without checks" in ratchet("scenario", "add", "--name", "a", "--input", "Hi").out
 
 
 @pytest.mark.parametrize(
