@@ -53,6 +53,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
         "description": "No such experiment, scenario, job or profile; the host: no such path, or a disabled plugin.",
     },
     422: {"model": ErrorBody, "description": "Today's state refuses it."},
+    429: {"model": ErrorBody, "description": "Too many wrong tokens; the stand-alone server says so."},
     500: {"model": ErrorBody, "description": "A fault of this plugin; the host's log has the details."},
     503: {"model": ErrorBody, "description": "The database, git or the disk does not work right now."},
 }

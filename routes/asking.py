@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, SkipValidation
 
 from ..evaluation.checks import Check
+from ..privacy import scan
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
 from . import contexts
@@ -17,6 +18,7 @@ from . import contexts
 _MAX_ID = 2**63 - 1
 _MAX_CONTENT = 1_000_000
 FACE = "dashboard"
+DEFAULT_FILE = "SOUL.md"
 ADMITTED = "karpathy-self-improve.admitted"
 """Under this key of a request's scope stands the principal that our own server admitted; the host sets none."""
 
@@ -45,15 +47,25 @@ def _printable(text: str) -> str:
     return text
 
 
+def _no_secret(label: str) -> str:
+    """A label stays as it is given, for it is somebody's name, and the audit trail is never rewritten."""
+    if scan(label):
+        raise ValueError("holds a secret; give a name")
+    return label
+
+
 Opened = Annotated[Context, Depends(_context)]
 USABLE = Depends(_context)
 """For a route that opens a context by itself, later: it begins only if one can be opened."""
 Principal = Annotated[str, Depends(_principal)]
-Identifier = Annotated[int, Path(ge=1, le=_MAX_ID)]
+Identifier = Annotated[int, Path(ge=1, le=_MAX_ID, description="Its number.")]
+ProfileName = Annotated[str, Path(description="Its name.")]
+OfProfile = Annotated[str | None, Query(description="Only of this profile.")]
 Limit = Annotated[int, Query(ge=1, le=1000, description="At most this many.")]
 Before = Annotated[int | None, Query(ge=1, le=_MAX_ID, description="Only those older: a page's next_before.")]
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_printable)]
-Sentence = Annotated[str, Field(max_length=2_000)]
+After = Annotated[int | None, Query(ge=1, le=_MAX_ID, description="Only those newer: a page's next_after.")]
+Name = Annotated[str, Field(min_length=1, max_length=200, description="A name."), AfterValidator(_printable)]
+Sentence = Annotated[str, Field(max_length=2_000, description="Why, for whoever reads the history.")]
 ScenarioName = Annotated[str, Field(description="1 to 200 printable characters, unique in the profile.")]
 ScenarioInput = Annotated[str, Field(description="What the agent is asked; at most 20,000 characters.")]
 
@@ -71,6 +83,9 @@ Checks = Annotated[
 ]
 
 
+_CRITICAL = "A change that breaks it must not pass."
+
+
 class _Numbered(Protocol):
     @property
     def id(self) -> int: ...
@@ -84,33 +99,35 @@ def following(found: Sequence[_Numbered], limit: int) -> int | None:
 class Labelled(BaseModel):
     """A decision's body; whoever it names is a label beside the authenticated principal."""
 
-    actor: Name | None = Field(None, description="A label for the audit trail; it authenticates nobody.")
+    actor: Annotated[Name, AfterValidator(_no_secret)] | None = Field(
+        None, description="A label for the audit trail; it authenticates nobody."
+    )
 
     def by(self, principal: str) -> Actor:
         return Actor(self.actor or principal, principal)
 
 
 class ReasonBody(Labelled):
-    reason: Sentence = ""
+    reason: Sentence | None = None
 
 
 class NewExperiment(Labelled):
     """One small change to one file: its whole new ``content``, or a ``diff`` of one hunk against today's file."""
 
     profile: Name
-    file: str = Field("SOUL.md", max_length=1_000, description="Below the profile.")
-    content: str | None = Field(None, max_length=_MAX_CONTENT)
-    diff: str | None = Field(None, max_length=_MAX_CONTENT)
-    rationale: str = Field("", max_length=10_000)
+    file: Annotated[str, Field(max_length=1_000)] | None = Field(None, description="In the profile; else SOUL.md.")
+    content: str | None = Field(None, max_length=_MAX_CONTENT, description="Either this, the whole new text,")
+    diff: str | None = Field(None, max_length=_MAX_CONTENT, description="or this, a unified diff of one hunk.")
+    rationale: str | None = Field(None, max_length=10_000, description="What it should improve.")
 
 
 class NewScenario(Labelled):
     profile: Name
     name: ScenarioName
-    input: ScenarioInput = ""
-    checks: Checks = ""
-    holdout: bool = False
-    critical: bool = False
+    input: ScenarioInput | None = None
+    checks: Checks | None = None
+    holdout: bool | None = Field(None, description="Held out: never shown, never used for proposals.")
+    critical: bool | None = Field(None, description=_CRITICAL)
 
 
 class ScenarioEdit(Labelled):
@@ -119,9 +136,11 @@ class ScenarioEdit(Labelled):
     name: ScenarioName | None = None
     input: ScenarioInput | None = None
     checks: Checks | None = None
-    critical: bool | None = None
+    critical: bool | None = Field(None, description=_CRITICAL)
 
 
-class ProposeBody(BaseModel):
+class ProposeBody(Labelled):
+    """For which file of a profile a change is asked for."""
+
     profile: Name
-    target_relpath: str | None = Field(None, max_length=1_000)
+    target_relpath: str | None = Field(None, max_length=1_000, description="In the profile; else SOUL.md.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from ..evaluation import baselines
 from ..evaluation.baselines import Baseline
 from .answers import ERRORS, RatchetRoute
-from .asking import Before, Limit, Opened, following
+from .asking import Before, Limit, OfProfile, Opened, following
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["evaluation"])
 
@@ -22,7 +22,7 @@ class BaselineList(BaseModel):
 
 @router.get("/baselines")
 def list_baselines(
-    context: Opened, profile: str | None = None, limit: Limit = 100, before: Before = None
+    context: Opened, profile: OfProfile = None, limit: Limit = 100, before: Before = None
 ) -> BaselineList:
     """The baselines of a profile, or of all."""
     found = baselines.list_baselines(context, profile=profile, limit=limit, before=before)

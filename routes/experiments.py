@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from ..errors import BadInput, UnknownProfile
@@ -20,11 +20,13 @@ from ..ratchet.window import live_window
 from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute, written
 from .asking import (
+    DEFAULT_FILE,
     Before,
     Identifier,
     Labelled,
     Limit,
     NewExperiment,
+    OfProfile,
     Opened,
     Principal,
     ReasonBody,
@@ -90,8 +92,8 @@ class ExperimentHistory(BaseModel):
 @router.get("/experiments", response_model=ExperimentList)
 def list_experiments(
     context: Opened,
-    profile: str | None = None,
-    state: State | None = None,
+    profile: OfProfile = None,
+    state: Annotated[State | None, Query(description="Only those in this state.")] = None,
     limit: Limit = 100,
     before: Before = None,
 ) -> Response:
@@ -106,27 +108,28 @@ def list_experiments(
 @router.post("/experiments", status_code=201)
 def propose(context: Opened, body: NewExperiment, principal: Principal) -> ExperimentProposed:
     """Propose one small change to today's file; its evaluation is queued."""
+    file = DEFAULT_FILE if body.file is None else body.file
     try:
-        base = experiments.current_file(context, body.profile, body.file)
+        base = experiments.current_file(context, body.profile, file)
     except UnknownProfile as error:  # named in a body it is a mistake of the request, not a missing resource
         raise BadInput(error.message, profile=body.profile) from None
     made = experiments.propose(
         context,
         body.profile,
-        body.file,
-        _candidate(body, base.content),
-        body.rationale,
+        file,
+        _candidate(body, base.content, file),
+        body.rationale or "",
         body.by(principal),
         base_sha256=base.sha256,
     )
     return ExperimentProposed(experiment_id=made.id)
 
 
-def _candidate(body: NewExperiment, base: bytes | None) -> bytes:
+def _candidate(body: NewExperiment, base: bytes | None, file: str) -> bytes:
     if body.content is not None and body.diff is None:
         return body.content.encode("utf-8")
     if body.diff is not None and body.content is None:
-        return apply_diff(base, body.diff.encode("utf-8"), body.file)
+        return apply_diff(base, body.diff.encode("utf-8"), file)
     raise BadInput("A proposal has either the whole new content or a diff. Send one of the two.")
 
 
@@ -178,7 +181,7 @@ def reject(
 ) -> Rejected:
     """Refuse a proposal, or withdraw an approval."""
     asked = body or ReasonBody()
-    experiments.reject(context, experiment_id, asked.by(principal), asked.reason)
+    experiments.reject(context, experiment_id, asked.by(principal), asked.reason or "")
     return Rejected()
 
 
@@ -206,10 +209,10 @@ def revert(context: Opened, experiment_id: Identifier, principal: Principal, bod
     """Take a live or verified change back, to the exact bytes from before; of a verified one a reviewer signs it."""
     asked = body or ForceBody()
     actor, reason, signed = asked.by(principal), asked.reason or "taken back in the dashboard", None
-    purpose = revert_purpose(experiments.get(context, experiment_id), force=asked.force)
+    purpose = revert_purpose(experiments.get(context, experiment_id), force=bool(asked.force))
     if purpose:
         signed = asked.signed(context, Question(purpose, experiment_id, reason=reason), actor)
-    applying.revert(context, experiment_id, actor, reason, force=asked.force, signed=signed)
+    applying.revert(context, experiment_id, actor, reason, force=bool(asked.force), signed=signed)
     return Reverted()
 
 

@@ -6,9 +6,9 @@ import csv
 import io
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, fields
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, TypeAdapter
 
@@ -23,6 +23,7 @@ from .rows import ExperimentRow, ScenarioResultRow
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["export"])
 
 Kind = Literal["experiments", "results", "transitions"]
+Asked = Annotated[Kind, Path(description="What is handed out.")]
 Row = ExperimentRow | ScenarioResultRow | Transition
 
 _ROWS: dict[Kind, tuple[type[Any], Callable[[Context], Iterator[Row]]]] = {
@@ -46,7 +47,7 @@ class ExportedExperiments(BaseModel):
 
 
 class ExportedResults(BaseModel):
-    """Oldest first; of held-out scenarios only the name."""
+    """Oldest first; without those of held-out scenarios."""
 
     results: list[ScenarioResultRow]
 
@@ -62,13 +63,13 @@ class ExportedTransitions(BaseModel):
     response_model=ExportedExperiments | ExportedResults | ExportedTransitions,
     dependencies=[USABLE],
 )
-def export_json(kind: Kind) -> StreamingResponse:
+def export_json(kind: Asked) -> StreamingResponse:
     """Everything of one kind as one JSON document."""
     return _download(_as_json(kind), kind, "json", "application/json")
 
 
 @router.get("/export/{kind}.csv", response_class=StreamingResponse, dependencies=[USABLE], responses=_CSV)
-def export_csv(kind: Kind) -> StreamingResponse:
+def export_csv(kind: Asked) -> StreamingResponse:
     """Everything of one kind as a table; text that a spreadsheet would take for a formula begins with an apostrophe."""
     return _download(_as_csv(kind), kind, "csv", "text/csv")
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ..ratchet import feedback
 from ..ratchet.feedback import LONGEST_NOTE, Feedback
 from .answers import ERRORS, RatchetRoute
-from .asking import Labelled, Name, Opened, Principal
+from .asking import Before, Labelled, Limit, Name, OfProfile, Opened, Principal, following
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["feedback"])
 
@@ -18,8 +18,8 @@ router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["feedback"]
 class FeedbackBody(Labelled):
     profile: Name
     session_id: Name = Field(description="Of any part of the conversation, as the host names it.")
-    good: bool
-    note: str | None = Field(None, max_length=LONGEST_NOTE)
+    good: bool = Field(description="Whether it went well.")
+    note: str | None = Field(None, max_length=LONGEST_NOTE, description="Why.")
 
 
 class FeedbackKept(BaseModel):
@@ -33,9 +33,10 @@ class FeedbackKept(BaseModel):
 
 
 class FeedbackList(BaseModel):
-    """Newest first; of a session the newest counts."""
+    """A page, newest first; of a session the newest counts."""
 
     feedback: list[Feedback]
+    next_before: int | None
 
 
 @router.post("/feedback", status_code=201)
@@ -47,10 +48,10 @@ def give(context: Opened, body: FeedbackBody, principal: Principal) -> FeedbackK
 
 @router.get("/feedback")
 def list_feedback(
-    context: Opened, profile: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    context: Opened, profile: OfProfile = None, limit: Limit = 100, before: Before = None
 ) -> FeedbackList:
     """What was said of sessions."""
-    found = feedback.list_feedback(context, profile=profile, limit=limit)
+    found = feedback.list_feedback(context, profile=profile, limit=limit, before=before)
     if profile is not None and not found:
         context.home(profile)  # a misspelt name must not look like an empty list
-    return FeedbackList(feedback=found)
+    return FeedbackList(feedback=found, next_before=following(found, limit))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from ..evaluation import jobs
@@ -33,7 +33,12 @@ class JobCancelled(BaseModel):
 
 
 @router.get("/jobs")
-def list_jobs(context: Opened, state: JobState | None = None, limit: Limit = 100, before: Before = None) -> JobList:
+def list_jobs(
+    context: Opened,
+    state: Annotated[JobState | None, Query(description="Only those in this state.")] = None,
+    limit: Limit = 100,
+    before: Before = None,
+) -> JobList:
     """The jobs, newest first."""
     found = jobs.list_jobs(context, state, limit, before)
     return JobList(jobs=[JobRow.of(job) for job in found], next_before=following(found, limit))

@@ -35,6 +35,7 @@ class LiveWindow(BaseModel):
     asks: bool = Field(description="A person has to decide: POST .../decide.")
     contaminated: str | None = Field(description="What else changed while the window was open.")
     counted: int
+    sessions_left: int | None = Field(description="To count until it may be verified; null when nothing waits for any.")
     left_out: int = Field(description="Sessions the change is about that could not be counted.")
     errors: int
     ends_at: datetime | None = Field(description="When it ends undecided; null before the change went live.")
@@ -46,7 +47,7 @@ class LiveWindow(BaseModel):
 
 
 class DecideBody(SignedBody):
-    decision: Choice
+    decision: Choice = Field(description="Keep it, accepted by you; or take it back.")
     reason: Sentence = Field(min_length=1, description="Why; it is signed with the decision.")
 
 
@@ -69,6 +70,7 @@ def live(context: Opened, experiment_id: Identifier) -> LiveWindow:
         asks=found.asks,
         contaminated=found.contaminated,
         counted=found.counted,
+        sessions_left=found.sessions_left,
         left_out=len(found.left_out),
         errors=found.errors,
         ends_at=found.ends_at,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from ..observation import snapshots
 from ..observation.snapshots import Snapshot
 from .answers import ERRORS, RatchetRoute
-from .asking import Name, Opened
+from .asking import Before, Limit, Name, OfProfile, Opened, following
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["metrics"])
 
@@ -19,6 +17,12 @@ class Metrics(BaseModel):
     """Newest first. ``payload`` is JSON in a string; figures are null where they are unknown."""
 
     metrics: list[Snapshot]
+
+
+class MetricsPage(Metrics):
+    """Newest first; ``next_before`` asks for the next page."""
+
+    next_before: int | None
 
 
 class CollectBody(BaseModel):
@@ -31,14 +35,12 @@ class Collected(BaseModel):
 
 
 @router.get("/metrics")
-def list_metrics(
-    context: Opened, profile: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> Metrics:
+def list_metrics(context: Opened, profile: OfProfile = None, limit: Limit = 100, before: Before = None) -> MetricsPage:
     """The windows of a profile, or of all."""
-    found = snapshots.list_snapshots(context, profile=profile, limit=limit)
+    found = snapshots.list_snapshots(context, profile=profile, limit=limit, before=before)
     if profile is not None and not found:
         context.home(profile)  # a misspelt name must not look like an empty list
-    return Metrics(metrics=found)
+    return MetricsPage(metrics=found, next_before=following(found, limit))
 
 
 @router.get("/metrics/latest")

@@ -1,4 +1,4 @@
-"""Routes about a profile: its figures, pausing it, resuming it; and the proposer, once there is one."""
+"""Routes about a profile: its figures, pausing it, resuming it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from .. import host
+from ..evaluation.judging.judge import JUDGE, PROPOSER
 from ..installation import overview
 from ..installation.overview import ProfileOverview
 from ..ratchet import controls
 from ..ratchet.context import Context
+from ..ratchet.signing import unlocking
 from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute
-from .asking import Labelled, Opened, Principal, ProposeBody
+from .asking import Labelled, Opened, Principal, ProfileName
 from .signing import SignedBody
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["profiles"])
-
-NO_PROPOSER = "The proposer is not there yet. Propose a change by hand: hermes ratchet new --help"
 
 
 class ScenarioCounts(BaseModel):
@@ -38,7 +38,7 @@ class ExperimentCounts(BaseModel):
 
 
 class ProfileFigures(BaseModel):
-    """Scores and times are null before there was any; model names while nobody chose one."""
+    """Scores and times are null before there was any; model names, of the root home's settings, without a choice."""
 
     profile: str
     paused: bool
@@ -54,17 +54,13 @@ class ProfileFigures(BaseModel):
     last_collection_at: str | None
     last_proposal_at: str | None
     last_verification_at: str | None
+    holdout_unlocked_until: str | None = Field(description="While it lasts, held-out scenarios are shown whole.")
 
 
 class ProfilePaused(BaseModel):
     ok: Literal[True] = True
     profile: str
     paused: bool
-
-
-class ProposalSkipped(BaseModel):
-    skipped: Literal[True] = True
-    reason: str
 
 
 class ProfileStatus(ProfileFigures):
@@ -87,7 +83,7 @@ def list_profiles(context: Opened) -> ProfileList:
 
 
 @router.get("/profiles/{profile}")
-def get_profile(context: Opened, profile: str) -> ProfileFigures:
+def get_profile(context: Opened, profile: ProfileName) -> ProfileFigures:
     """One profile with its figures."""
     (found,) = overview.look(context, profile).profiles
     return _figures(context, found)
@@ -99,14 +95,15 @@ def _status(context: Context, found: ProfileOverview) -> ProfileStatus:
 
 
 def _figures(context: Context, found: ProfileOverview) -> ProfileFigures:
+    judge = host.auxiliary_route(JUDGE)
     return ProfileFigures(
         profile=found.profile,
         paused=bool(found.control.paused),
         configured=host.plugin_enabled(found.home),
         target_relpath="SOUL.md",
         profile_root=str(found.home),
-        proposer_model=None,
-        judge_model=None,
+        proposer_model=(host.auxiliary_route(PROPOSER) or host.main_route()).model or None,
+        judge_model=judge.model if judge else None,
         live_sessions_target=context.settings.window.n,
         scenario_counts=ScenarioCounts(**found.scenario_counts),
         experiment_counts=ExperimentCounts(**found.experiment_counts),
@@ -114,28 +111,24 @@ def _figures(context: Context, found: ProfileOverview) -> ProfileFigures:
         last_collection_at=found.last_collection_at,
         last_proposal_at=found.last_proposal_at,
         last_verification_at=found.last_verification_at,
+        holdout_unlocked_until=unlocking.shown_until(context, found.profile),
     )
 
 
 @router.post("/profiles/{profile}/pause")
-def pause(context: Opened, profile: str, principal: Principal, body: Labelled | None = None) -> ProfilePaused:
+def pause(context: Opened, profile: ProfileName, principal: Principal, body: Labelled | None = None) -> ProfilePaused:
     """Stop everything that changes this profile, except taking back a live change that failed."""
     done = controls.pause(context, profile, (body or Labelled()).by(principal))
     return ProfilePaused(profile=done.profile, paused=bool(done.paused))
 
 
 @router.post("/profiles/{profile}/resume")
-def resume(context: Opened, profile: str, principal: Principal, body: SignedBody | None = None) -> ProfilePaused:
+def resume(
+    context: Opened, profile: ProfileName, principal: Principal, body: SignedBody | None = None
+) -> ProfilePaused:
     """Let changes go on; a reviewer signs it, where reviewers are set up."""
     asked = body or SignedBody()
     actor = asked.by(principal)
     signed = asked.signed(context, Question(Purpose.RESUME, profile=profile), actor)
     done = controls.resume(context, profile, actor, signed)
     return ProfilePaused(profile=done.profile, paused=bool(done.paused))
-
-
-@router.post("/propose")
-def propose(context: Opened, body: ProposeBody) -> ProposalSkipped:
-    """Kept for the proposer: until there is one, every answer is that it was skipped, and why."""
-    context.home(body.profile)
-    return ProposalSkipped(reason=NO_PROPOSER)

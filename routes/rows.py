@@ -34,12 +34,12 @@ class ExperimentRow(Experiment):
 
 @dataclass(frozen=True)
 class JobRow:
-    """A job, without the process that works on it."""
+    """A job, without the process that works on it; one of kind ``propose`` has no experiment."""
 
     id: int
     kind: str
     profile: str
-    experiment_id: int
+    experiment_id: int | None
     state: str
     done: int
     total: int | None
@@ -49,6 +49,9 @@ class JobRow:
     created_at: str
     started_at: str | None
     finished_at: str | None
+    seed: int | None
+    retries: int | None
+    expected_at: str | None
 
     @classmethod
     def of(cls, job: Job) -> JobRow:

@@ -19,7 +19,11 @@ _LONGEST_SIGNATURE = 1_000
 
 
 class SignedBody(Labelled):
-    """Either ``payload`` and ``signature``, or ``reviewer`` and ``passphrase``; neither where none is needed."""
+    """Either ``payload`` and ``signature``, or ``reviewer`` and ``passphrase``; neither where none is needed.
+
+    A passphrase with a ``payload`` signs exactly that payload, which is what its owner was shown; without one, whatever
+    is to be signed at this moment.
+    """
 
     payload: Annotated[str, Field(max_length=MAX_BYTES)] | None = Field(
         None, description="What POST /reviewers/challenge gave, unchanged."
@@ -34,11 +38,12 @@ class SignedBody(Labelled):
 
     def signed(self, context: Context, question: Question, actor: Actor) -> Signed | None:
         """The signature that came, or that the passphrase makes; None when nothing of both was sent."""
-        if self.payload is not None or self.signature is not None:
+        if self.signature is not None or (self.payload is not None and self.passphrase is None):
             return consent.received(context, actor, question.purpose, self.payload or "", self.signature or "")
         if self.passphrase is None:
             return None
-        return signers.sign_here(context, question, self.reviewer, self.passphrase.get_secret_value(), actor)
+        opener = self.passphrase.get_secret_value()
+        return signers.sign_here(context, question, self.reviewer, opener, actor, shown=self.payload)
 
 
 class ApproveBody(SignedBody):
@@ -51,8 +56,8 @@ class ApproveBody(SignedBody):
 class ForceBody(SignedBody):
     """A force is signed for exactly this reason."""
 
-    reason: Sentence = ""
-    force: bool = Field(False, description="Over a person's edit; a reviewer must sign it.")
+    reason: Sentence | None = None
+    force: bool | None = Field(None, description="Over a person's edit; a reviewer must sign it.")
 
 
 class UnlockBody(SignedBody):

@@ -45,13 +45,13 @@ def section(name: str, found: dict[str, Any]) -> str:
     inner = found.get(name, found)
     rows = "".join(f"| {key} | {json.dumps(value)} |\n" for key, value in inner.items())
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
-    return f"## {name}\n\n{datetime.now(UTC):%Y-%m-%d}, {machine}.\n\n| figure | value |\n|---|---|\n{rows}\n"
+    return f"## {name}\n\n{datetime.now(UTC):%Y-%m-%d}, {machine}.\n\n| figure | value |\n|---|---|\n{rows}"
 
 
 def kept() -> dict[str, str]:
     """The sections of the page as it is, by name."""
     page = TABLE.read_text(encoding="utf-8") if TABLE.exists() else ""
-    return {found[1]: found[0] for found in SECTION.finditer(page)}
+    return {found[1]: found[0].rstrip() + "\n" for found in SECTION.finditer(page)}
 
 
 def main() -> None:

@@ -44,11 +44,15 @@ def rows(model: type[BaseModel], prefix: str = "") -> list[str]:
     return lines
 
 
+def text() -> str:
+    """The whole page."""
+    return HEADER + "\n".join(rows(Settings)) + "\n"
+
+
 def main() -> int:
-    text = HEADER + "\n".join(rows(Settings)) + "\n"
     if sys.argv[1:] == ["--check"]:
-        return 0 if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text else 1
-    PAGE.write_text(text, encoding="utf-8")
+        return 0 if PAGE.exists() and PAGE.read_text(encoding="utf-8") == text() else 1
+    PAGE.write_text(text(), encoding="utf-8")
     return 0
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 LOOPBACK_NAMES = frozenset({"127.0.0.1", "localhost", "[::1]"})
 MAX_BODY = 4 << 20
+UNPROVEN = "no_token"
 _AUTHORITY = re.compile(r"(\[[0-9a-f:.]{2,45}\]|[a-z0-9.-]{1,253})(?::([0-9]{1,5}))?")
 _READING = frozenset({"GET", "HEAD"})
 
@@ -64,7 +65,7 @@ class Policy:
         if asked.body is None or asked.body > MAX_BODY:
             return Refusal(400, "bad_input", f"A body has a Content-Length, of {MAX_BODY} bytes at most.")
         if self.needs_token(asked.path) and not hmac.compare_digest(asked.token.encode(), self.token.encode()):
-            return Refusal(401, "no_token", "The token is missing or wrong. It stands in the file the server named.")
+            return Refusal(401, UNPROVEN, "The token is missing or wrong. It stands in the file the server named.")
         return None
 
     def needs_token(self, path: str) -> bool:

@@ -1,15 +1,20 @@
-"""HTTP connections that cost little before anybody has proved anything: short headers, in time, few that are silent."""
+"""HTTP connections that cost little before anybody has proved anything: short headers, in time, few per address."""
 
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from .callers import caller
+
 HEADERS_WITHIN_S = 10.0
 MOST_SILENT = 100
-"""Connections without a whole request; one more, and the oldest of them is closed."""
+"""Connections without a whole request; one more, and the oldest of whoever has most of them is closed."""
+MOST_OF_ONE = 50
+"""Connections of one address; one more, and its oldest silent one is closed, which may be that one."""
 
 
 class BoundedProtocol(H11Protocol):
@@ -23,8 +28,12 @@ class BoundedProtocol(H11Protocol):
         super().connection_made(transport)
         self._wait()
         silent = [one for one in self.connections if isinstance(one, BoundedProtocol) and one._silence]
-        if len(silent) > MOST_SILENT:
-            min(silent, key=_waits_until)._give_up()
+        callers = Counter(map(_caller, self.connections))
+        if callers[_caller(self)] > MOST_OF_ONE:
+            min((one for one in silent if _caller(one) == _caller(self)), key=_waits_until)._give_up()
+        elif len(silent) > MOST_SILENT:
+            most = Counter(map(_caller, silent)).most_common(1)[0][0]
+            min((one for one in silent if _caller(one) == most), key=_waits_until)._give_up()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -56,6 +65,10 @@ class BoundedProtocol(H11Protocol):
     def _give_up(self) -> None:
         self._heard()
         self.transport.abort()
+
+
+def _caller(connection: Any) -> str:
+    return caller((connection.client or ("",))[0])
 
 
 def _waits_until(one: BoundedProtocol) -> float:

@@ -10,7 +10,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ..routes.answers import failure
 from ..routes.asking import ADMITTED
-from .admission import Asked, Policy, Refusal
+from .admission import UNPROVEN, Asked, Policy, Refusal
+from .callers import WrongTokens
 
 _SECURITY = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -23,6 +24,7 @@ _SECURITY = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
+_TOO_MANY = Refusal(429, "too_many_attempts", "Too many wrong tokens came from this address. Wait a minute.")
 _DISABLED = Refusal(404, "plugin_disabled", "The plugin is disabled. Enable it: hermes plugins enable")
 
 
@@ -34,11 +36,14 @@ class Guard:
         self._policy = policy
         self._principal = principal
         self._enabled = enabled
+        self._wrong_tokens = WrongTokens()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             return await self._app(scope, receive, send)
         refused = self._policy.refusal(asked(scope))
+        if refused is not None and refused.code == UNPROVEN and self._wrong_tokens.too_many(_address(scope)):
+            refused = _TOO_MANY
         if refused is None and self._policy.needs_token(scope["path"]) and not self._enabled():
             refused = _DISABLED
         if refused is None:
@@ -64,6 +69,10 @@ def asked(scope: Scope) -> Asked:
         token=_token(scope, headers),
         body=_body(headers),
     )
+
+
+def _address(scope: Scope) -> str:
+    return str((scope.get("client") or ("",))[0])
 
 
 def _token(scope: Scope, headers: Headers) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ import pytest
 
 from karpathy_self_improve.ratchet import lease
 from karpathy_self_improve.ratchet.context import Context, open_context
+from karpathy_self_improve.reviewing import changes, keys
+from karpathy_self_improve.reviewing.keys import KeyFile, SigningKey
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGIN = "karpathy-self-improve"
 PREFIX = f"/api/plugins/{PLUGIN}"
 UNSIGNED = f"plugins:\n  enabled: [{PLUGIN}]\n  entries:\n    {PLUGIN}: {{approval: unsigned}}\n"
+PASSPHRASE = "maple orbit cactus violin ladder quartz"
 SOUL = "# Soul\n\nYou help. Be brief.\n\n- Say hello.\n"
 
 Call = Callable[..., Any]
@@ -68,6 +72,36 @@ def context(dashboard: Path) -> Iterator[Context]:
     made = open_context()
     yield made
     made.store.close()
+
+
+@pytest.fixture(scope="session")
+def anas_key(tmp_path_factory: pytest.TempPathFactory) -> tuple[KeyFile, SigningKey]:
+    """A reviewer's key and its file, made once: sealing it takes a third of a second, on purpose."""
+    return keys.create(tmp_path_factory.mktemp("keys"), "ana", PASSPHRASE)
+
+
+@pytest.fixture
+def ana(dashboard: Path, context: Context, anas_key: tuple[KeyFile, SigningKey]) -> SigningKey:
+    """The first reviewer; from now on the setting ``unsigned`` of this home is worth nothing."""
+    file, key = anas_key
+    (context.data / "keys").mkdir(mode=0o700)
+    shutil.copy(file.path, context.data / "keys")
+    changes.set_up(context.store, key, "ana", "os:ana")
+    return key
+
+
+@pytest.fixture
+def sign(call: Call, ana: SigningKey) -> Callable[..., dict[str, str]]:
+    """``sign(purpose="resume", profile="coder")``: what a browser that holds the key sends along."""
+
+    def signed(**asked: Any) -> dict[str, str]:
+        answer = call("POST", "/reviewers/challenge", json={"signer": ana.public_key, **asked})
+        assert answer.status_code == 200, answer.text
+        body = answer.json()
+        message = (body["prefix"] + body["payload"]).encode()
+        return {"payload": body["payload"], "signature": ana.sign(message)}
+
+    return signed
 
 
 @pytest.fixture

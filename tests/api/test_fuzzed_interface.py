@@ -129,6 +129,9 @@ def make_sensible(case: Any) -> None:
     if len(repr(asked)) % 2:
         known = {name: 1 + value % 5 for name, value in asked.items() if isinstance(value, int)}
         asked.update(known, **({"profile": "coder"} if "profile" in asked else {}))
+    query = case.query or {}
+    if "profile" in query and len(repr(query)) % 2:
+        query["profile"] = "coder"
     body = case.body
     if not isinstance(body, dict) or len(repr(body)) % 2:
         return
@@ -138,6 +141,8 @@ def make_sensible(case: Any) -> None:
         body["content"] = SOUL.replace("Be brief.", f"Be as brief as {len(repr(body))} words.")
         body.pop("diff", None)
         body.pop("file", None)
+    if "document" in body:
+        body["document"] = json.dumps({"name": f"number {len(repr(body))}", "input": "Hi"})
 
 
 def try_each(document: Any, counted: Counted, asking: dict[str, Any], requests: int) -> None:

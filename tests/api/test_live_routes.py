@@ -53,6 +53,7 @@ def test_a_window_says_where_it_stands(call: Any, live: int, context: Context) -
     found = call("GET", f"/experiments/{live}/live").json()
     assert (found["experiment_id"], found["state"], found["verdict"]) == (live, "live", "undecided")
     assert (found["badge"], found["counted"], found["left_out"], found["asks"]) == ("success only", 3, 0, False)
+    assert found["sessions_left"] == 5
     assert [one["session_id"] for one in found["sessions"]] == ["after0", "after1", "after2"]
     assert found["plan"]["tests"][0]["measure"] == "success"
     assert found["explanation"]["evidence"][0] == "Undecided: 3 of 8 sessions counted."
@@ -67,6 +68,7 @@ def test_a_proposal_shows_the_window_it_would_get_once_that_is_known(
     talk(dashboard, SOUL, [f"before{n}" for n in range(12)])
     number = call("POST", "/experiments", json={"profile": "default", "content": NEW}).json()["experiment_id"]
     assert call("GET", f"/experiments/{number}/live").status_code == 422
+    assert call("GET", f"/experiments/{number}/report").json()["live_window"] is None
     daemons = replace(context, settings=host.settings())
     live_window.make_plan(daemons, experiments.get(daemons, number))
     found = call("GET", f"/experiments/{number}/live").json()
@@ -107,3 +109,8 @@ def test_a_change_can_be_taken_back_instead(call: Any, live: int, context: Conte
     assert done["state"] == "reverted"
     assert done["revert_commit_sha"]
     assert (dashboard / "SOUL.md").read_text(encoding="utf-8") == SOUL
+
+
+def test_a_reviewer_sees_what_the_window_will_catch(call: Any, live: int) -> None:
+    found = call("GET", f"/experiments/{live}/report").json()
+    assert found["live_window"] == call("GET", f"/experiments/{live}/live").json()["explanation"]["planned"]

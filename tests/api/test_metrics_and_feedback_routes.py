@@ -24,7 +24,8 @@ def session(dashboard: Path) -> str:
 
 
 def test_figures_are_collected_and_listed(call: Any, session: str) -> None:
-    assert call("GET", "/metrics").json() == call("GET", "/metrics/latest").json() == {"metrics": []}
+    assert call("GET", "/metrics").json() == {"metrics": [], "next_before": None}
+    assert call("GET", "/metrics/latest").json() == {"metrics": []}
     collected = call("POST", "/metrics/collect", json={"profile": "default"}).json()
     assert (collected["collected"], collected["snapshots"][0]["sessions_count"]) == (1, 1)
     again = call("POST", "/metrics/collect", json={"profile": "default"}).json()["snapshots"]
@@ -35,7 +36,11 @@ def test_figures_are_collected_and_listed(call: Any, session: str) -> None:
     assert isinstance(rows[0]["payload"], str)
     latest = call("GET", "/metrics/latest").json()["metrics"]
     assert [(row["profile"], row["id"]) for row in latest] == [("coder", 3), ("default", 2)]
-    assert [row["id"] for row in call("GET", "/metrics?limit=2").json()["metrics"]] == [3, 2]
+    page = call("GET", "/metrics?limit=2").json()
+    assert ([row["id"] for row in page["metrics"]], page["next_before"]) == ([3, 2], 2)
+    rest = call("GET", "/metrics?limit=2&before=2").json()
+    assert ([row["id"] for row in rest["metrics"]], rest["next_before"]) == ([1], None)
+    assert call("GET", "/profiles/coder").json()["last_collection_at"] == latest[0]["captured_at"]
 
 
 @pytest.mark.parametrize(
@@ -67,3 +72,7 @@ def test_feedback_is_kept_and_listed(call: Any, session: str) -> None:
     (row,) = call("GET", "/feedback?profile=default").json()["feedback"]
     assert (row["good"], row["note"], row["actor"]) == (0, "wrong dates", "Ada")
     assert row["principal"].startswith("dashboard")
+    assert call("POST", "/feedback", json=body).json()["feedback_id"] == 2
+    page = call("GET", "/feedback?limit=1").json()
+    assert ([one["id"] for one in page["feedback"]], page["next_before"]) == ([2], 2)
+    assert [one["id"] for one in call("GET", "/feedback?limit=1&before=2").json()["feedback"]] == [1]

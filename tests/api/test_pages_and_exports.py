@@ -13,16 +13,19 @@ from typing import Any
 import httpx
 import pytest
 
-from karpathy_self_improve.evaluation import exports, scenarios
+from karpathy_self_improve.evaluation import exports, reports, scenarios
 from karpathy_self_improve.installation import overview
 from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context
 from karpathy_self_improve.routes import answers, contexts
+from karpathy_self_improve.routes import exports as export_routes
 
 PREFIX = "/api/plugins/karpathy-self-improve"
 ME = Actor("somebody", "os:somebody")
 SOUL = "# Soul\n\nYou help. Be brief.\n\n- Say hello.\n"
+EXIT_OK = [{"type": "exit_ok"}]
+ASKED = {"train": "How do I begin to run?", "holdout": "Which invoice is late, and by how many days?"}
 RUN = """
     INSERT INTO eval_runs (experiment_id, kind, arm, split, scenario_set_hash, evaluator_hash, repeats, isolation,
         state, created_at) VALUES (1, 'offline', 'candidate', '{split}', '', '', 1, '', 'finished', '')
@@ -48,7 +51,7 @@ def many(call: Any) -> list[int]:
 def measured(call: Any, context: Context, many: list[int]) -> None:
     """Results of a scenario that everybody may see and of one that is held out."""
     for holdout, split in ((False, "train"), (True, "holdout")):
-        made = scenarios.add_scenario(context, "coder", f"of {split}", "the question", [], ME, holdout=holdout)
+        made = scenarios.add_scenario(context, "coder", f"of {split}", ASKED[split], EXIT_OK, ME, holdout=holdout)
         snapshot = json.dumps({"name": f"of {split}", "input": "the question", "checks": []})
         with context.store.write() as tx:
             run = tx.exec_driver_sql(RUN.format(split=split)).lastrowid
@@ -71,10 +74,47 @@ def test_pages_hold_each_row_once(call: Any, many: list[int], path: str, key: st
     assert found == list(range(7, 0, -1))
 
 
-@pytest.mark.parametrize("path", ["/experiments", "/audit", "/jobs", "/baselines"])
-def test_a_page_is_asked_for_within_bounds(call: Any, dashboard: Path, path: str) -> None:
-    for query in ("limit=0", "limit=1001", "before=0", "before=-1", f"before={2**63}", "limit=x"):
-        assert call("GET", f"{path}?{query}").status_code == 400, query
+IN_ONE_PIECE = {
+    "/metrics/latest": "a row per profile",
+    "/profiles": "a row per profile",
+    "/reviewers": "people",
+    "/audit/verify": "what is wrong",
+    "/scenarios/lint": "what is wrong",
+    "/export/{kind}.json": "streamed",
+}
+
+
+def test_every_list_comes_in_pages_and_within_bounds(call: Any, web_server: Any, dashboard: Path) -> None:
+    """Whatever the document lists: who adds a list says here why it has no pages, or gives it some."""
+    document = web_server.app.openapi()
+    paged = []
+    for path, verbs in document["paths"].items():
+        if "{" in path.removesuffix("{kind}.json") or "get" not in verbs or not path.startswith(PREFIX):
+            continue
+        schema = verbs["get"]["responses"]["200"]["content"].get("application/json", {}).get("schema", {})
+        fields = document["components"]["schemas"].get(schema.get("$ref", "").rpartition("/")[2], {})
+        lists = [name for name, field in fields.get("properties", {}).items() if field.get("type") == "array"]
+        route = path.removeprefix(PREFIX)
+        if not lists or route in IN_ONE_PIECE:
+            continue
+        asked = {parameter["name"] for parameter in verbs["get"].get("parameters", [])}
+        (cursor,) = asked & {"before", "after"}
+        assert fields["properties"].keys() == {*lists, f"next_{cursor}"}, route
+        for query in ("limit=0", "limit=1001", "limit=x", f"{cursor}=0", f"{cursor}=-1", f"{cursor}={2**63}"):
+            assert call("GET", f"{route}?{query}").status_code == 400, (route, query)
+        paged.append(route)
+    assert {"/experiments", "/audit", "/jobs", "/baselines", "/metrics", "/feedback", "/scenarios"} <= set(paged)
+
+
+def test_scenarios_come_in_pages_oldest_first(call: Any, dashboard: Path, context: Context) -> None:
+    for number in range(5):
+        split = "holdout" if number == 1 else "train"
+        asked = f"{ASKED[split]} {number}"
+        scenarios.add_scenario(context, "coder", f"scenario {number}", asked, EXIT_OK, ME, holdout=number == 1)
+    first = call("GET", "/scenarios?limit=2").json()
+    assert ([one["id"] for one in first["scenarios"]], first["next_after"]) == ([1, 3], 3)
+    rest = call("GET", "/scenarios?limit=3&after=3&profile=coder").json()
+    assert ([one["id"] for one in rest["scenarios"]], rest["next_after"]) == ([4, 5], None)
 
 
 def test_a_list_is_the_same_filtered_by_the_database_and_by_hand(call: Any, many: list[int]) -> None:
@@ -89,7 +129,7 @@ def test_a_list_is_the_same_filtered_by_the_database_and_by_hand(call: Any, many
 
 def test_an_export_holds_everything(call: Any, measured: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exports, "_AT_A_TIME", 2)
-    for kind, rows in (("experiments", 7), ("results", 6), ("transitions", 7)):
+    for kind, rows in (("experiments", 7), ("results", 3), ("transitions", 7)):
         answer = call("GET", f"/export/{kind}.json")
         assert answer.headers["content-type"] == "application/json"
         assert answer.headers["content-disposition"] == f'attachment; filename="{kind}.json"'
@@ -101,11 +141,26 @@ def test_an_export_holds_everything(call: Any, measured: None, monkeypatch: pyte
     assert call("GET", "/experiments/1").json() == call("GET", "/export/experiments.json").json()["experiments"][0]
 
 
+def test_an_export_is_written_while_it_is_read(
+    call: Any, measured: None, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pages = []
+    stored = reports.stored
+    monkeypatch.setattr(exports, "_AT_A_TIME", 1)
+    monkeypatch.setattr(reports, "stored", lambda *asked: pages.append(asked) or stored(*asked))
+    for written in (export_routes._as_json("results"), export_routes._as_csv("results")):
+        pages.clear()
+        assert [next(written) for _ in range(2)]
+        assert len(pages) == 1
+        assert len(list(written)) >= 2
+        assert len(pages) == 4
+
+
 def test_an_export_says_nothing_of_what_is_held_out(call: Any, measured: None) -> None:
     for form in ("json", "csv"):
         text = call("GET", f"/export/results.{form}").text
-        assert text.count("the question") == text.count("the answer") == 3
-        assert "of holdout" in text
+        assert text.count("the question") == text.count("the answer") == text.count("of train") == 3
+        assert "of holdout" not in text
 
 
 def test_a_spreadsheet_takes_no_cell_for_a_formula(call: Any, dashboard: Path) -> None:
@@ -154,6 +209,7 @@ def test_a_rejected_change_is_proposed_again_on_todays_file(call: Any, proposed:
 def test_a_scenario_is_edited_and_its_results_keep_what_it_was(call: Any, measured: None) -> None:
     before = call("GET", "/export/results.json").json()
     edited = call("PATCH", "/scenarios/1", json={"input": "another question", "critical": True}).json()
+    assert edited.pop("replaced") == []
     assert (edited["name"], edited["input"], edited["critical"]) == ("of train", "another question", 1)
     assert call("GET", "/scenarios/1").json() == edited
     assert call("GET", "/export/results.json").json() == before

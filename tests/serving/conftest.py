@@ -19,11 +19,17 @@ PLUGIN = "karpathy-self-improve"
 API = f"/api/plugins/{PLUGIN}"
 TOKEN = "t" * 40
 HERMES = (sys.executable, "-P", "-m", "hermes_cli.main", "ratchet", "serve")
+ALONE = (sys.executable, "-P", "-m", "karpathy_self_improve.serving")
+"""The same without the host's own start."""
 
 
 @pytest.fixture
 def served(home: Path) -> Path:
     """A home whose operator chose unsigned approvals, with a second profile ``coder``."""
+    return furnished(home)
+
+
+def furnished(home: Path) -> Path:
     settings = f"plugins:\n  enabled: [{PLUGIN}]\n  entries:\n    {PLUGIN}: {{approval: unsigned}}\n"
     coder = home / "profiles" / "coder"
     coder.mkdir(parents=True)
@@ -60,12 +66,27 @@ Start = Callable[..., Server]
 @pytest.fixture
 def start(served: Path, tmp_path: Path) -> Iterator[Start]:
     """``start("--port", "0", **variables)``: the real command; ended with the test."""
+    yield from starting(served, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One server for the tests that leave it as it is."""
+    place = tmp_path_factory.mktemp("running")
+    (place / "hermes").mkdir()
+    servers = starting(furnished(place / "hermes"), place)
+    yield next(servers)(command=ALONE)
+    next(servers, None)
+
+
+def starting(home: Path, place: Path) -> Iterator[Start]:
+    """What starts servers of ``home``, which end when the next one is asked for."""
     running: list[subprocess.Popen[bytes]] = []
 
     def begin(*words: str, **options: Any) -> Server:
-        output = tmp_path / f"serve{len(running)}.out"
+        output = place / f"serve{len(running)}.out"
         command = [*options.pop("command", HERMES), "--port", "0", *words]
-        env = {**os.environ, "HERMES_HOME": str(served), "XDG_CONFIG_HOME": str(tmp_path / "config")}
+        env = {**os.environ, "HERMES_HOME": str(home), "XDG_CONFIG_HOME": str(place / "config")}
         env.update(options.pop("env", {}))
         with output.open("wb") as out:
             process = subprocess.Popen(

@@ -27,9 +27,14 @@ from karpathy_self_improve.commands.cli import main
 from karpathy_self_improve.ratchet import controls
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import open_context
+from karpathy_self_improve.serving import bounded_protocol, token_file
 
 API = "/api/plugins/karpathy-self-improve"
 ROOT = Path(__file__).resolve().parents[2]
+ALONE = (sys.executable, "-P", "-m", "karpathy_self_improve.serving")
+"""``hermes ratchet serve`` without the host's own start."""
+COMMANDS = (sys.executable, "-P", "-m", "karpathy_self_improve.commands")
+"""``hermes ratchet`` without the host's own start, which reads keys."""
 Start = Callable[..., Any]
 
 
@@ -67,18 +72,17 @@ def test_it_serves_routes_page_and_socket_to_whoever_has_the_token(start: Start,
 @pytest.mark.parametrize(
     ("query", "origin"), [("", None), ("?token=wrong", None), ("?token={}", "https://evil.example")]
 )
-def test_a_socket_without_token_or_from_elsewhere_is_refused(start: Start, query: str, origin: str | None) -> None:
-    server = start()
-    query = query.format(server.token_file.read_text().strip())
+def test_a_socket_without_token_or_from_elsewhere_is_refused(running: Any, query: str, origin: str | None) -> None:
+    query = query.format(running.token_file.read_text().strip())
     with pytest.raises(InvalidStatus) as refused:
-        connect(f"{server.address.replace('http', 'ws')}{API}/events{query}", origin=origin)
+        connect(f"{running.address.replace('http', 'ws')}{API}/events{query}", origin=origin)
     assert refused.value.response.status_code == 403
 
 
-def test_the_token_stays_the_same_from_start_to_start(start: Start) -> None:
-    first, second = start(), start()
-    assert first.token_file == second.token_file
-    assert ask(second, f"{API}/health", first.token_file.read_text().strip())[0] == 200
+def test_the_token_stays_the_same_from_start_to_start(tmp_path: Path) -> None:
+    path = tmp_path / "config" / "server-token"
+    assert token_file.ensured(path) == token_file.ensured(path) == path.read_text().strip()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.fixture
@@ -120,7 +124,7 @@ def test_beyond_loopback_it_listens_only_with_a_certificate(
         (("--certificate", "c.pem", "--key", "k.pem"), "cannot be used"),
         (("--port", "65536"), "is not a port"),
         (("--port", "x"), "is not a port"),
-        (("--host", "127.0.0.1\0"), "is not a loopback address"),
+        (("--host", "127.0.0.1\0"), "is no name"),
     ],
 )
 def test_wrong_use_is_a_sentence(
@@ -168,7 +172,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_with_a_certificate_it_serves_everywhere_under_its_names(start: Start, certificate: tuple[Path, Path]) -> None:
     paths = ("--certificate", str(certificate[0]), "--key", str(certificate[1]))
-    server = start("--host", "0.0.0.0", "--name", "ratchet.example", *paths)
+    server = start("--host", "0.0.0.0", "--name", "ratchet.example", *paths, command=ALONE)
     token = server.token_file.read_text().strip()
     assert server.address.startswith("https://0.0.0.0:")
     trust = ssl.create_default_context(cafile=str(certificate[0]))
@@ -224,9 +228,8 @@ def test_a_second_user_reviews_what_the_first_one_shares(start: Start, open_plac
             os.chown(config, second["user"], second["group"])
         for path in [home / "ratchet", *(home / "ratchet").rglob("*")]:
             path.chmod(0o2770 if path.is_dir() else 0o660)
-        command = (sys.executable, "-P", "-m", "karpathy_self_improve.serving")
         env = {"HERMES_HOME": str(home), "XDG_CONFIG_HOME": str(config), "HOME": str(config)}
-        server = start(command=command, env=env, **second)
+        server = start(command=ALONE, env=env, **second)
         token = server.token_file.read_text().strip()
         assert server.token_file.stat().st_uid == second.get("user", os.geteuid())
         pause = urllib.request.Request(
@@ -236,6 +239,11 @@ def test_a_second_user_reviews_what_the_first_one_shares(start: Start, open_plac
         )
         with urllib.request.urlopen(pause, timeout=30) as answer:
             assert json.load(answer) == {"ok": True, "profile": "coder", "paused": True}
+        (home / ".env").write_text("KEY=none of theirs\n")
+        (home / ".env").chmod(0o600)
+        typed = [*COMMANDS, "reviewer", "list", "--json"]
+        said = subprocess.run(typed, env={**os.environ, **env}, cwd="/", capture_output=True, check=True, **second)
+        assert json.loads(said.stdout)["reviewers"] == []
         context = open_context()  # the first user goes on with what the second one wrote
         try:
             assert controls.resume(context, "coder", Actor("me", "os:me")).paused == 0
@@ -268,51 +276,84 @@ def connected(server: Any) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), timeout=30)
 
 
-def test_silent_connections_keep_nobody_out(start: Start) -> None:
-    server = start()
-    silent = [connected(server) for _ in range(210)]
+def test_silent_connections_keep_nobody_out(running: Any) -> None:
+    silent = [connected(running) for _ in range(bounded_protocol.MOST_OF_ONE + 5)]
     try:
-        assert ask(server, f"{API}/health")[0] == 401
+        assert ask(running, f"{API}/health")[0] == 401
         assert silent[0].recv(1) == b""  # the oldest made room
+        silent[-1].settimeout(0)
+        with pytest.raises(BlockingIOError):
+            silent[-1].recv(1)
     finally:
         for one in silent:
             one.close()
 
 
-def test_a_header_without_end_is_cut_off(start: Start) -> None:
-    with connected(start()) as one:
+def test_a_header_without_end_is_cut_off(running: Any) -> None:
+    with connected(running) as one:
         one.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: ")
         with pytest.raises(OSError, match=r"Broken pipe|reset"):
             one.sendall(b"a" * 100_000_000)
 
 
-def test_a_request_that_does_not_come_is_not_waited_for(served: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from karpathy_self_improve.serving import bounded_protocol
+class Transport(asyncio.Transport):
+    """One end of a connection from ``address``, as far as a protocol asks for it."""
 
-    class Transport(asyncio.Transport):
-        aborted = False
+    def __init__(self, address: str) -> None:
+        super().__init__({"peername": (address, 50_000)})
+        self.aborted = False
 
-        def abort(self) -> None:
-            self.aborted = True
+    def abort(self) -> None:
+        self.aborted = True
 
-        def is_closing(self) -> bool:
-            return self.aborted
+    def is_closing(self) -> bool:
+        return self.aborted
 
-    async def connect() -> Transport:
-        import uvicorn
-        from uvicorn.server import ServerState
 
-        config = uvicorn.Config(lambda: None, http=bounded_protocol.BoundedProtocol, log_config=None)
-        config.load()
-        transport = Transport()
-        protocol = bounded_protocol.BoundedProtocol(config=config, server_state=ServerState(), app_state={})
-        protocol.connection_made(transport)
+async def arrive(*addresses: str) -> list[tuple[Transport, bounded_protocol.BoundedProtocol]]:
+    """Connections from these addresses to one server, in this order, none of which says anything."""
+    import uvicorn
+    from uvicorn.server import ServerState
+
+    config = uvicorn.Config(lambda: None, http=bounded_protocol.BoundedProtocol, log_config=None)
+    config.load()
+    state, made = ServerState(), []
+    for address in addresses:
+        protocol = bounded_protocol.BoundedProtocol(config=config, server_state=state, app_state={})
+        made.append((Transport(address), protocol))
+        protocol.connection_made(made[-1][0])
+    return made
+
+
+def test_a_request_that_does_not_come_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def connect() -> bool:
+        ((transport, protocol),) = await arrive("192.0.2.1")
         protocol.data_received(b"GET / HTTP/1.1\r\nX: ")
         for _ in range(500):
             if transport.aborted:
                 break
             await asyncio.sleep(0.01)
-        return transport
+        return transport.aborted
 
     monkeypatch.setattr(bounded_protocol, "HEADERS_WITHIN_S", 0.05)
-    assert asyncio.run(connect()).aborted
+    assert asyncio.run(connect())
+
+
+@pytest.mark.parametrize(
+    ("of_one", "silent", "addresses", "closed"),
+    [
+        (3, 9, "aaaab", [0]),  # one address has its share
+        (9, 3, "baaac", [1, 2]),  # room for others is made by whoever has most, oldest first
+        (9, 3, "abc", []),
+    ],
+)
+def test_connections_of_one_address_leave_room_for_others(
+    monkeypatch: pytest.MonkeyPatch, of_one: int, silent: int, addresses: str, closed: list[int]
+) -> None:
+    async def connect() -> list[int]:
+        made = await arrive(*(f"192.0.2.{ord(letter)}" for letter in addresses))
+        return [number for number, (transport, _) in enumerate(made) if transport.aborted]
+
+    monkeypatch.setattr(bounded_protocol, "MOST_OF_ONE", of_one)
+    monkeypatch.setattr(bounded_protocol, "MOST_SILENT", silent)
+    assert asyncio.run(connect()) == closed

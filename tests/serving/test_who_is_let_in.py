@@ -10,6 +10,7 @@ import pytest
 
 from karpathy_self_improve.ratchet import controls
 from karpathy_self_improve.ratchet.context import open_context
+from karpathy_self_improve.serving import callers
 from karpathy_self_improve.serving.admission import Asked
 from karpathy_self_improve.serving.run import Options, policy
 
@@ -85,8 +86,9 @@ def test_without_its_token_our_own_server_lets_nobody_in(alone: Any, method: str
     assert not is_paused()
 
 
-def test_every_mutation_is_refused_without_the_token(alone: Any) -> None:
+def test_every_mutation_is_refused_without_the_token(alone: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the document lists; the document itself is behind the token too."""
+    monkeypatch.setattr(callers, "MOST_WRONG", 1_000)
     assert alone.get(f"{API}/openapi.json").status_code == 401
     document = alone.get(f"{API}/openapi.json", headers={"authorization": f"Bearer {TOKEN}"}).json()
     mutations = [(verb, path) for path, verbs in document["paths"].items() for verb in verbs if verb != "get"]
@@ -95,6 +97,33 @@ def test_every_mutation_is_refused_without_the_token(alone: Any) -> None:
         at = path.replace("{profile}", "coder").replace("{experiment_id}", "1").replace("{scenario_id}", "1")
         answer = alone.request(verb, at.replace("{job_id}", "1"), json={})
         assert (answer.status_code, answer.json()["code"]) == (401, "no_token"), (verb, path)
+
+
+def test_too_many_wrong_tokens_are_told_to_wait_and_the_right_one_is_let_in(alone: Any) -> None:
+    said = [alone.get(f"{API}/health", headers={"x-ratchet-token": "wrong"}) for _ in range(callers.MOST_WRONG + 1)]
+    assert [answer.status_code for answer in said] == [401] * callers.MOST_WRONG + [429]
+    assert said[-1].json()["code"] == "too_many_attempts"
+    assert alone.get("/").status_code == 200
+    assert alone.get(f"{API}/health", headers={"x-ratchet-token": TOKEN}).status_code == 200
+
+
+def test_wrong_tokens_are_counted_per_caller_in_bounded_memory() -> None:
+    moment = [0.0]
+    tries = callers.WrongTokens(lambda: moment[0])
+    here, neighbour = "192.0.2.1", "192.0.2.2"
+    assert [tries.too_many(here) for _ in range(callers.MOST_WRONG + 2)][-3:] == [False, True, True]
+    assert not tries.too_many(neighbour)
+    moment[0] = callers.WITHIN_S
+    assert not tries.too_many(here)
+    for number in range(2 * callers.MOST_CALLERS):
+        tries.too_many(f"198.51.{number // 256}.{number % 256}")
+    assert len(tries._counts) == callers.MOST_CALLERS
+
+
+def test_one_caller_has_many_addresses() -> None:
+    one = {"127.0.0.1", "127.9.9.9", "::1"}, {"2001:db8::1", "2001:db8:0:0:ffff::9"}, {"::ffff:192.0.2.1", "192.0.2.1"}
+    assert [len(set(map(callers.caller, addresses))) for addresses in one] == [1, 1, 1]
+    assert callers.caller("2001:db8::1") != callers.caller("2001:db8:0:1::1")
 
 
 @pytest.mark.parametrize("hosts", [(), ("",), (HERE, HERE), ("127.0.0.1:9120:1",), ("127.0.0.1@evil.example",)])
@@ -137,8 +166,16 @@ def test_a_body_says_how_long_it_is(alone: Any) -> None:
     assert not is_paused()
 
 
-def test_a_disabled_plugin_serves_nothing(alone: Any, served: Path) -> None:
-    (served / "config.yaml").write_text("plugins: {enabled: []}\n", encoding="utf-8")
+def test_a_disabled_plugin_serves_nothing_and_its_sockets_close(alone: Any, served: Path) -> None:
+    from starlette.websockets import WebSocketDisconnect
+
+    with alone.websocket_connect(f"{API}/events?token={TOKEN}", headers={"host": HERE}) as socket:
+        assert socket.receive_json() == {"events": [], "cursor": 0}
+        (served / "config.yaml").write_text("plugins: {enabled: []}\n", encoding="utf-8")
+        with pytest.raises(WebSocketDisconnect) as closed:
+            socket.receive_json()
+    assert (closed.value.code, closed.value.reason) == (1008, "the plugin is disabled")
+    assert not is_let_in(alone, "WS", {"host": HERE}, f"?token={TOKEN}")
     answer = alone.get(f"{API}/health", headers={"authorization": f"Bearer {TOKEN}"})
     assert (answer.status_code, answer.json()["code"]) == (404, "plugin_disabled")
 
