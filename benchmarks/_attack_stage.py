@@ -26,7 +26,7 @@ import yaml
 from karpathy_self_improve import clock
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
 from karpathy_self_improve.errors import RatchetError
-from karpathy_self_improve.evaluation import reports, scenarios
+from karpathy_self_improve.evaluation import holdout, reports, scenarios
 from karpathy_self_improve.ratchet import approval, experiments
 from karpathy_self_improve.ratchet.actor import Actor, terminal_actor
 from karpathy_self_improve.ratchet.audit import chain, trail
@@ -109,8 +109,12 @@ class Stage:
     def measure(self, number: int) -> None:
         """A finished report on today's scenarios, without running the agent."""
         with self.context.store.write() as tx:
-            measured_on = scenarios.set_hash(scenarios.train_set(tx, "default"))
-            reports.store(tx, experiments.load(tx, number), {"scenario_set_hash": measured_on}, [])
+            facts = {
+                "verdict": "passed",
+                "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, "default")),
+                "holdout_version": holdout.version(tx, "default"),
+            }
+            reports.store(tx, experiments.load(tx, number), facts)
 
     def sign(self, number: int, purpose: Purpose = Purpose.OVERRIDE) -> Signed:
         """What the person signs, at a terminal of their own."""

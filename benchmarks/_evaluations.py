@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from karpathy_self_improve.evaluation import gating
+from karpathy_self_improve.settings import EvaluationSettings
+from karpathy_self_improve.stats import holm
 from karpathy_self_improve.stats.comparison import Comparison, Precision, Split, compare
 from karpathy_self_improve.stats.flips import flip_rate
-from karpathy_self_improve.stats.gate import Decision, Evidence, GateRules, GateVerdict, decide
+from karpathy_self_improve.stats.gate import Decision, Evidence, GateRules, GateVerdict, decide, unasked
 from karpathy_self_improve.stats.pairs import Pair
 
 Rates = NDArray[np.float64]
 REPEATS = 3
 FAST = Precision(resamples=0)  # the interval decides nothing
-RULES = GateRules(precision=FAST)
-# What the gate is told of steadiness: nothing wrong. Otherwise it would refuse most of these sets, useful ones or not.
+RULES = replace(gating.rules(EvaluationSettings()), precision=FAST)
+# What the gate is told of steadiness: nothing wrong. Otherwise it would refuse some of these sets, useful ones or not.
 STEADY = flip_rate([Pair("any", (True,), (True,))])
 
 
@@ -83,6 +86,12 @@ def judge(train: list[Pair], holdout: list[Pair] | None, earlier: list[float], r
     return decide(Evidence(tuple(train), confirmation, frozenset(), tuple(earlier), STEADY), rules)
 
 
+def steadiness(pairs: list[Pair]) -> float:
+    """The flip rate that the product's gate looks at: the baseline's repeats against each other."""
+    found = gating.flips(pairs)
+    return 0.0 if found is None else found.rate
+
+
 def higher(pairs: list[Pair]) -> bool:
     """The naive rule: accept when the mean is strictly higher."""
     return sum(pair.gain for pair in pairs) > 0
@@ -90,16 +99,17 @@ def higher(pairs: list[Pair]) -> bool:
 
 def confirmation(pairs: list[Pair]) -> Comparison:
     """What the held-out split says by itself, of a first candidate."""
-    return compare(pairs, Split.HOLDOUT, RULES.alpha, FAST)
+    return compare(pairs, Split.HOLDOUT, holm.level([], RULES.alpha, planned=RULES.planned), FAST)
 
 
 @dataclass
 class Series:
-    """Candidates that come one by one to the same profile."""
+    """Candidates that come one by one to the same profile. ``capped``: no more of them are confirmed than planned."""
 
     bed: Bed
     rules: GateRules = RULES
     shared_baseline: bool = False
+    capped: bool = True
 
     def passes(self, rng: Generator, candidates: int, train_gain: float = 0.0) -> tuple[list[bool], list[bool]]:
         """By candidate: whether the gate and the naive rule let it pass; it gains on train only, if anywhere."""
@@ -109,8 +119,10 @@ class Series:
         for _ in range(candidates):
             train = self.bed.run(rng, Split.TRAIN, train_gain, shared)
             decision = judge(train, None, earlier, self.rules)
-            if decision.screened:
-                decision = judge(train, self.bed.run(rng, Split.HOLDOUT), earlier, self.rules)
+            holdout = self.bed.run(rng, Split.HOLDOUT)
+            refused = unasked(decision, len(earlier) * self.capped, len(holdout), earlier, self.rules)
+            if decision.screened and not refused:
+                decision = judge(train, holdout, earlier, self.rules)
                 assert decision.holdout is not None
                 earlier.append(decision.holdout.p)
             gate.append(decision.verdict is GateVerdict.PASSED)

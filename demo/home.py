@@ -13,6 +13,7 @@ from pathlib import Path
 
 from .scripted_judge import MODEL as JUDGE_MODEL
 from .scripted_model import CONTEXT_LENGTH, MODEL
+from .scripted_proposer import MODEL as PROPOSER_MODEL
 
 PLUGIN = "karpathy-self-improve"
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
@@ -77,6 +78,7 @@ def _settings() -> dict[str, object]:
             {"type": "must_contain", "value": "NEXT:"},
             {"type": "must_not_contain", "value": "I cannot help"},
         ],
+        "evaluation": {"repeats": 2},
         "window": {
             "n0": BASELINE_SESSIONS,
             "n_min": 4,
@@ -99,7 +101,8 @@ def _config(base_url: str) -> dict[str, object]:
             "context_length": CONTEXT_LENGTH,
         },
         "auxiliary": {
-            "ratchet_judge": {"provider": "custom", "model": JUDGE_MODEL, "base_url": base_url, "api_key": "scripted"}
+            task: {"provider": "custom", "model": name, "base_url": base_url, "api_key": "scripted"}
+            for task, name in {"ratchet_judge": JUDGE_MODEL, "ratchet_proposer": PROPOSER_MODEL}.items()
         },
         "plugins": {"enabled": [PLUGIN], "entries": {PLUGIN: _settings()}},
     }

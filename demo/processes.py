@@ -16,6 +16,7 @@ from .home import DemoHome, DemoProfile
 _READY = re.compile(r"HERMES_DASHBOARD_READY port=(\d+)")
 _SESSION_TIMEOUT_S = 120.0
 _AT_ONCE = 2
+_REFUSED = 3
 
 
 class DemoFailed(Exception):
@@ -27,6 +28,14 @@ def ratchet(home: DemoHome, *words: str) -> str:
     return _run(home, "ratchet", *words)
 
 
+def refused(home: DemoHome, *words: str) -> str:
+    """Run ``hermes ratchet ...`` that must be refused by a gate (exit code 3). Returns why. Raises DemoFailed."""
+    done = _carried_out(home, "ratchet", *words)
+    if done.returncode != _REFUSED:
+        raise DemoFailed(f"hermes ratchet {' '.join(words)} was not refused:\n{done.stderr}{done.stdout}")
+    return done.stderr.strip()
+
+
 def talk(home: DemoHome, profile: DemoProfile, start: int, count: int) -> None:
     """``count`` real agent sessions, two at a time, with the profile's questions in turn from number ``start``."""
     questions = list(islice(cycle(profile.questions), start, start + count))
@@ -35,7 +44,14 @@ def talk(home: DemoHome, profile: DemoProfile, start: int, count: int) -> None:
 
 
 def _run(home: DemoHome, *words: str) -> str:
-    done = subprocess.run(
+    done = _carried_out(home, *words)
+    if done.returncode != 0:
+        raise DemoFailed(f"hermes {' '.join(words)} ended with {done.returncode}:\n{done.stderr}{done.stdout}")
+    return done.stdout
+
+
+def _carried_out(home: DemoHome, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
         home.command(*words),
         env=dict(home.environment),
         cwd=home.root,
@@ -45,9 +61,6 @@ def _run(home: DemoHome, *words: str) -> str:
         timeout=_SESSION_TIMEOUT_S,
         check=False,
     )
-    if done.returncode != 0:
-        raise DemoFailed(f"hermes {' '.join(words)} ended with {done.returncode}:\n{done.stderr}{done.stdout}")
-    return done.stdout
 
 
 @contextmanager

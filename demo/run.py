@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..ratchet import experiments
+from ..ratchet.actor import Actor
 from ..ratchet.audit import trail
 from ..ratchet.context import Context, open_context
 from ..ratchet.experiments import Experiment
 from ..ratchet.window import live_window
 from ..stats.calibration import Verdict
-from . import processes
+from ..stats.gate import GateVerdict
+from . import processes, scenarios
 from .home import BASELINE_SESSIONS, LIVE_SESSIONS_AT_MOST, PROFILES, DemoHome, DemoProfile, throw_away_home
 from .processes import DemoFailed
 from .scripted_model import ScriptedModel
@@ -34,10 +36,12 @@ class Proposal:
     old: str
     new: str
     why: str
+    passes: bool
     expected: str
 
 
 COACH, CLERK = PROFILES
+_OVERRIDE = "approved against the gate, so that the window can show what it does"
 _LAST_RULE = "- Always end answers with the line"
 
 PROPOSALS = (
@@ -46,6 +50,7 @@ PROPOSALS = (
         _LAST_RULE,
         f"- Never apologise.\n{_LAST_RULE}",
         "People said the many apologies waste their time.",
+        True,
         "verified",
     ),
     Proposal(
@@ -53,6 +58,7 @@ PROPOSALS = (
         _LAST_RULE,
         f"- Refuse questions about invoices.\n{_LAST_RULE}",
         "Keep the agent away from money matters.",
+        False,
         "reverted",
     ),
 )
@@ -72,7 +78,7 @@ def run(show: Show, *, headless: bool, keep: bool) -> dict[str, Any]:
         with show.step(f"{BASELINE_SESSIONS} real agent sessions in each of two profiles, as a baseline"):
             for profile in PROFILES:
                 processes.talk(home, profile, 0, BASELINE_SESSIONS)
-        _add_scenario(show, home)
+        _add_scenarios(show, context)
         numbers = [_propose(show, home, context, proposal) for proposal in PROPOSALS]
         stack.enter_context(processes.daemon(home))
         _wait_for_evaluations(show, context, numbers)
@@ -83,12 +89,12 @@ def run(show: Show, *, headless: bool, keep: bool) -> dict[str, Any]:
     return {**summary, "seconds": round(time.monotonic() - started, 1)}
 
 
-def _add_scenario(show: Show, home: DemoHome) -> None:
-    """What people complained about becomes a scenario with a rubric, beside the starter ones every profile gets."""
-    words = ["scenario", "add", "--target", COACH.name, "--name", "does not apologise", "--input", COACH.questions[0]]
-    checks = '[{"type": "judge", "rubric": "The answer does not contain: apologise"}]'
-    show.command(f"hermes ratchet {shlex.join([*words, '--checks', checks])}")
-    processes.ratchet(home, *words, "--checks", checks)
+def _add_scenarios(show: Show, context: Context) -> None:
+    """What people asked and complained about, some of it held out: the proposer and the reports never show that."""
+    scenarios.add_all(context, Actor("the demonstration", "os:demo"))
+    for split, holdout in (("train", False), ("held-out", True)):
+        count = sum(one.holdout == holdout for one in scenarios.SCENARIOS)
+        show.note(f"{count} {split} scenarios, as `hermes ratchet scenario add` adds them")
 
 
 def _propose(show: Show, home: DemoHome, context: Context, proposal: Proposal) -> int:
@@ -120,9 +126,8 @@ def _decide(
 ) -> None:
     """Headless: approve both on the terminal. Otherwise a person decides in the real dashboard."""
     if headless:
-        for number in numbers:
-            show.command(f"hermes ratchet approve {number}")
-            processes.ratchet(home, "approve", str(number))
+        for one in _load(context, numbers):
+            _approve(show, home, one)
     else:
         show.review(stack.enter_context(processes.dashboard(home)))
     patience = _STEP_PATIENCE_S if headless else float("inf")
@@ -132,6 +137,19 @@ def _decide(
             "the changes to go live",
             patience,
         )
+
+
+def _approve(show: Show, home: DemoHome, one: Experiment) -> None:
+    """What passed the gate is approved; the other change is refused, and then let through for the sake of the show."""
+    words = ["approve", str(one.id)]
+    show.command(f"hermes ratchet {shlex.join(words)}")
+    if one.verdict == GateVerdict.PASSED:
+        processes.ratchet(home, *words)
+        return
+    show.note(processes.refused(home, *words))
+    words += ["--override", _OVERRIDE]
+    show.command(f"hermes ratchet {shlex.join(words)}")
+    processes.ratchet(home, *words)
 
 
 def _live(show: Show, home: DemoHome, context: Context, numbers: list[int]) -> None:
@@ -172,6 +190,7 @@ def _summary(home: DemoHome, context: Context, numbers: list[int]) -> dict[str, 
                 "state": one.state,
                 "apply_commit_sha": one.apply_commit_sha,
                 "revert_commit_sha": one.revert_commit_sha,
+                "gate": one.verdict,
                 "verdict": one.live_verdict,
             }
             for one in rows
@@ -182,11 +201,12 @@ def _summary(home: DemoHome, context: Context, numbers: list[int]) -> dict[str, 
 
 
 def _as_expected(home: DemoHome, context: Context, one: Experiment, proposal: Proposal) -> bool:
-    """The state it should have, and the file byte for byte what that state says."""
+    """The gate's verdict and the state it should have, and the file byte for byte what that state says."""
     base, candidate = experiments.contents(context, one)
     on_disk = (home.home(one.profile) / one.target_relpath).read_bytes()
     wanted = candidate if one.state in ("live", "verified") else base
-    return on_disk == wanted and one.state in (proposal.expected, "rejected")
+    gated = (one.verdict == GateVerdict.PASSED) == proposal.passes
+    return gated and on_disk == wanted and one.state in (proposal.expected, "rejected")
 
 
 def _load(context: Context, numbers: list[int]) -> list[Experiment]:

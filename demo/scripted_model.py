@@ -1,8 +1,9 @@
 """A scripted stand-in for a paid model: a real OpenAI-compatible HTTP server that obeys the rules in its prompt.
 
 It is not a language model and says so everywhere: model id, answer ids, Server header, start-up line, --help. The rules
-it understands stand in ``scripted_rules.py``. Asked for the model ``scripted-judge`` it answers as such, as
-``scripted_judge.py`` has it. It listens on the loopback interface only.
+it understands stand in ``scripted_rules.py``. Asked for the model ``scripted-judge`` or ``scripted-proposer``
+it answers as such, as ``scripted_judge.py`` and ``scripted_proposer.py`` have it. It listens on the loopback
+interface only.
 
 Failures can be switched on, by constructor, attribute or environment variable, to test what happens then:
 ``SCRIPTED_MODEL_FAILURE`` (one of :class:`Failure`) and ``SCRIPTED_MODEL_DELAY_S`` (seconds before each answer).
@@ -23,15 +24,19 @@ from typing import Any, Self
 
 from .scripted_judge import MODEL as JUDGE_MODEL
 from .scripted_judge import RUBRICS, judge
+from .scripted_proposer import MODEL as PROPOSER_MODEL
+from .scripted_proposer import propose
 from .scripted_rules import RULES, Reply, reply
 
 MODEL = "scripted-model"
+MODELS = (MODEL, JUDGE_MODEL, PROPOSER_MODEL)
 LABEL = "scripted model: answers follow fixed rules, no language model is running"
 CONTEXT_LENGTH = 131_072
 KEPT_BODIES = 100
 CHARACTERS_PER_TOKEN = 4
 
 Judging = Callable[[Sequence[dict[str, Any]]], str]
+Proposing = Callable[[Sequence[dict[str, Any]]], str]
 
 
 class Failure(StrEnum):
@@ -48,15 +53,21 @@ class ScriptedModel:
 
     ``port`` 0 picks a free one. ``failure`` and ``delay_s`` may be changed while it runs; ``requests`` counts the
     completions asked for and ``bodies`` keeps the newest of them, oldest first. ``judging`` answers what is put to the
-    model ``scripted-judge``.
+    model ``scripted-judge``, ``proposing`` what is put to ``scripted-proposer``.
     """
 
     def __init__(
-        self, port: int = 0, failure: Failure | None = None, delay_s: float | None = None, judging: Judging = judge
+        self,
+        port: int = 0,
+        failure: Failure | None = None,
+        delay_s: float | None = None,
+        judging: Judging = judge,
+        proposing: Proposing = propose,
     ) -> None:
         self.failure = failure or Failure(os.environ.get("SCRIPTED_MODEL_FAILURE", Failure.NONE))
         self.delay_s = float(os.environ.get("SCRIPTED_MODEL_DELAY_S", 0)) if delay_s is None else delay_s
         self.judging = judging
+        self.proposing = proposing
         self.requests = 0
         self.bodies: deque[dict[str, Any]] = deque(maxlen=KEPT_BODIES)
         self.stopping = threading.Event()
@@ -87,10 +98,16 @@ class ScriptedModel:
         """The ``auxiliary.ratchet_judge`` section of a config.yaml that has this server judge, under another name."""
         return {"provider": "custom", "model": JUDGE_MODEL, "base_url": self.base_url, "api_key": "scripted-key"}
 
+    def proposer_settings(self) -> dict[str, Any]:
+        """The ``auxiliary.ratchet_proposer`` section that has this server propose, under a third name."""
+        return {**self.judge_settings(), "model": PROPOSER_MODEL}
+
     def answer(self, body: dict[str, Any]) -> tuple[str, Reply]:
         """Which model answers a request, and what it says."""
         if body.get("model") == JUDGE_MODEL:
             return JUDGE_MODEL, Reply(self.judging(body["messages"]))
+        if body.get("model") == PROPOSER_MODEL:
+            return PROPOSER_MODEL, Reply(self.proposing(body["messages"]))
         return MODEL, reply(body["messages"], [tool["function"]["name"] for tool in body.get("tools") or ()])
 
     def record(self, body: dict[str, Any]) -> None:
@@ -136,6 +153,8 @@ class _Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    # Else each answer of two writes waits 40 ms for the client's delayed acknowledgement.
+    disable_nagle_algorithm = True
     server_version = "scripted-model"
     sys_version = ""
     server: _Server
@@ -146,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.path.split("?")[0].rstrip("/").endswith("/models") and "/api/" not in self.path:
             card = {"object": "model", "owned_by": "scripted", "context_length": CONTEXT_LENGTH}
-            self._send(200, {"object": "list", "data": [{"id": name, **card} for name in (MODEL, JUDGE_MODEL)]})
+            self._send(200, {"object": "list", "data": [{"id": name, **card} for name in MODELS]})
         else:
             self._refuse(404, "not found")
 

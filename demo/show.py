@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.syntax import Syntax
 from rich.table import Table
 
+from ..commands import report_views
 from ..evaluation import jobs, reports
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
@@ -50,6 +51,9 @@ class Show:
     def command(self, line: str) -> None:
         self._console.print(f"[bold]$[/] {escape(line)}", highlight=False)
 
+    def note(self, text: str) -> None:
+        self._console.print(f"  {escape(text)}", highlight=False)
+
     def diff(self, one: Experiment) -> None:
         self._console.print(Syntax(one.diff.rstrip(), "diff", theme="ansi_dark", background_color="default"))
 
@@ -80,6 +84,8 @@ class Show:
         for row in report.get("scenarios", []):
             table.add_row(escape(row["name"]), _rate(row["baseline"]), _rate(row["candidate"]), row["change"])
         self._console.print(table)
+        for told in report_views.sentences(report):
+            self.note(told)
 
     def review(self, url: str) -> None:
         self._console.print(
@@ -98,12 +104,13 @@ class Show:
 
     def closing(self, home: DemoHome, summary: dict[str, Any]) -> None:
         table = Table(title="What happened", title_justify="left")
-        for heading in ("id", "target", "state", "verdict", "applied as", "reverted as"):
+        for heading in ("id", "target", "gate", "state", "verdict", "applied as", "reverted as"):
             table.add_column(heading)
         for row in summary["experiments"]:
             style = _STATE_STYLE.get(row["state"], "white")
             shas = [_short(row[f"{kind}_commit_sha"]) for kind in ("apply", "revert")]
-            table.add_row(str(row["id"]), row["target"], f"[{style}]{row['state']}[/]", row["verdict"] or "-", *shas)
+            state = f"[{style}]{row['state']}[/]"
+            table.add_row(str(row["id"]), row["target"], row["gate"] or "-", state, row["verdict"] or "-", *shas)
         self._console.print(table)
         for line in processes.commits(_repositories(home)):
             self._console.print(f"  {escape(line)}", highlight=False)

@@ -1,4 +1,4 @@
-"""A throw-away Hermes home for one run of one arm: copied by allow-list, the version under test put in, removed after.
+"""A throw-away Hermes home of one worker: copied by allow-list before each run, the version under test put in.
 
 ``SOUL.md``, ``memories/*.md`` and ``skills/`` come along (regular files only, no links followed, bounded in size), with
 a rebuilt ``config.yaml``. Keys reach the agent as variables of its process, never as a file. ``auth.json``, databases,
@@ -18,6 +18,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -41,31 +42,91 @@ _INHERITED = (
 
 
 @dataclass(frozen=True)
-class ArmHome:
-    """The directories and the environment of one run. ``secrets`` are values no message may repeat."""
+class ModelAccess:
+    """How a profile's agent reaches its model: the arm's config.yaml and the variables of its process.
 
-    root: Path
-    home: Path
-    workspace: Path
-    environment: Mapping[str, str]
+    Two profiles with equal access can share a worker. ``secrets`` are values no message may repeat.
+    """
+
+    config: bytes
+    variables: tuple[tuple[str, str], ...]
     secrets: frozenset[str]
 
 
-@contextlib.contextmanager
-def arm_home(profile_home: Path, relpath: str, content: bytes | None, parent: Path | None = None) -> Iterator[ArmHome]:
-    """Builds the home of one arm under ``parent`` (default: the system's temporary directory) and removes it after.
+def model_access(profile_home: Path) -> ModelAccess:
+    """What an arm of this profile needs to reach its model.
 
-    ``content`` becomes the file at ``relpath``, whatever the profile holds there; None means the file is absent.
-    Raises PathRefused for a path outside SOUL.md, memories and skills, ModelUnavailable when the profile's model
-    cannot be reached by API key, Unavailable when the profile cannot be read or is too big to copy.
+    Raises ModelUnavailable when it cannot be reached by API key, Unavailable when the configuration cannot be read.
     """
-    target = _contained(relpath)
-    root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
-    try:
-        with _in_use(root):
-            yield _build(root, profile_home, target, content)
-    finally:
-        _remove(root)
+    config = arm_config(_read_config(profile_home))
+    variables = model_variables(config, _available_variables(profile_home))
+    written = yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode()
+    return ModelAccess(written, tuple(sorted(variables.items())), secrets(config, variables))
+
+
+class ArmHome:
+    """The directories and the environment of one worker, under ``parent`` (default: the temporary directory)."""
+
+    def __init__(self, access: ModelAccess, parent: Path | None = None) -> None:
+        self._access = access
+        self.root = Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
+        self._in_use = ExitStack()
+        self._in_use.enter_context(_in_use(self.root))
+        self.home, self.workspace = self.root / "home", self.root / "workspace"
+        # What the agent may write to; everything else of the root is ours.
+        self.folders = (self.home, self.workspace, self.root / "user", self.root / "tmp")
+        for folder in self.folders:
+            folder.mkdir(mode=0o700)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables of the worker's process, and no others."""
+        fixed = {
+            "HERMES_HOME": str(self.home),
+            "HERMES_SESSION_SOURCE": SOURCE_TAG,
+            # No plugin, hook or MCP server, not even one that a system-wide configuration asks for.
+            "HERMES_SAFE_MODE": "1",
+            # The logins of other programs (~/.codex, ~/.claude, ~/.aws) are out of sight.
+            "HOME": str(self.root / "user"),
+            "PYTHONUSERBASE": site.getuserbase(),
+            "PYTHONUTF8": "1",
+            "TMPDIR": str(self.root / "tmp"),
+        }
+        inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+        return {**inherited, **dict(self._access.variables), **fixed}
+
+    def furnish(self, profile_home: Path, relpath: str, content: bytes | None) -> None:
+        """Put the home into the exact state of one arm: nothing of a run before, everything of the profile.
+
+        ``content`` becomes the file at ``relpath``, whatever the profile holds there; None means the file is absent.
+        Raises PathRefused for a path outside SOUL.md, memories and skills, Unavailable when the profile cannot be
+        read or is too big to copy.
+        """
+        target = _contained(relpath)
+        for folder in self.folders:
+            _empty(folder)
+        _copy_profile(profile_home, self.home)
+        _put(self.home / target, content)
+        _write_private(self.home / "config.yaml", self._access.config)
+
+    def remove(self) -> None:
+        """Remove everything; an agent killed a moment ago may still be writing its last file."""
+        for _ in range(20):
+            shutil.rmtree(self.root, ignore_errors=True)
+            if not self.root.exists():
+                break
+            time.sleep(0.05)
+        self._in_use.close()
+
+
+def _empty(folder: Path) -> None:
+    """Removes what is in a folder, not the folder: a process may have it as its working directory."""
+    folder.chmod(0o700)
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path)
+        else:
+            os.unlink(entry.path)
 
 
 def remove_leftovers(parent: Path | None = None) -> int:
@@ -91,15 +152,6 @@ def _in_use(root: Path) -> Iterator[None]:
         yield
 
 
-def _remove(root: Path) -> None:
-    """A killed agent may be writing its last file while we remove the directory under it."""
-    for _ in range(20):
-        shutil.rmtree(root, ignore_errors=True)
-        if not root.exists():
-            return
-        time.sleep(0.05)
-
-
 def _contained(relpath: str) -> PurePosixPath:
     path = PurePosixPath(relpath)
     inside = path.parts[:1] in (("memories",), ("skills",)) and len(path.parts) > 1
@@ -109,30 +161,6 @@ def _contained(relpath: str) -> PurePosixPath:
             relpath=relpath,
         )
     return path
-
-
-def _build(root: Path, profile_home: Path, target: PurePosixPath, content: bytes | None) -> ArmHome:
-    home, workspace, user = root / "home", root / "workspace", root / "user"
-    for directory in (home, workspace, user, root / "tmp"):
-        directory.mkdir(mode=0o700)
-    _copy_profile(profile_home, home)
-    _put(home / target, content)
-    config = arm_config(_read_config(profile_home))
-    variables = model_variables(config, _available_variables(profile_home))
-    _write_private(home / "config.yaml", yaml.safe_dump(config, sort_keys=False, allow_unicode=True).encode())
-    fixed = {
-        "HERMES_HOME": str(home),
-        "HERMES_SESSION_SOURCE": SOURCE_TAG,
-        # No plugin, hook or MCP server, not even one that a system-wide configuration asks for.
-        "HERMES_SAFE_MODE": "1",
-        # The logins of other programs (~/.codex, ~/.claude, ~/.aws) are out of sight.
-        "HOME": str(user),
-        "PYTHONUSERBASE": site.getuserbase(),
-        "PYTHONUTF8": "1",
-        "TMPDIR": str(root / "tmp"),
-    }
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return ArmHome(root, home, workspace, {**inherited, **variables, **fixed}, secrets(config, variables))
 
 
 def _read_config(profile_home: Path) -> Mapping[str, object]:

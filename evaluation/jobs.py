@@ -10,7 +10,7 @@ import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,11 +23,14 @@ from ..errors import BadInput, Conflict, DiskFailed, RatchetError, UnknownJob
 from ..ratchet import approval, events, experiments
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
+from ..ratchet.kept_words import kept
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _TABLE = schema.jobs
+_SCHEDULES = schema.job_schedules
+_ROWS = select(_TABLE, _SCHEDULES.c.seed, _SCHEDULES.c.retries, _SCHEDULES.c.expected_at).outerjoin(_SCHEDULES)
 _RETRY_AFTER = timedelta(seconds=20)
 _MAX_ERROR = 500
 MAX_ATTEMPTS = 3
@@ -35,12 +38,17 @@ MAX_ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Job:
-    """One piece of work. ``done`` of ``total`` agent runs are finished; ``total`` is None before it is known."""
+    """One piece of work. ``done`` of ``total`` steps are finished; ``total`` is None before it is known.
+
+    A step of an evaluation is an agent run, one of a request for a proposal a draft; the latter has no experiment.
+    ``seed`` decides the order of an evaluation's runs, ``retries`` counts those tried again, ``expected_at`` is when
+    the last should have ended; each None before anybody knows.
+    """
 
     id: int
     kind: str
     profile: str
-    experiment_id: int
+    experiment_id: int | None
     state: str
     done: int
     total: int | None
@@ -51,6 +59,9 @@ class Job:
     created_at: str
     started_at: str | None
     finished_at: str | None
+    seed: int | None
+    retries: int | None
+    expected_at: str | None
 
     @property
     def is_open(self) -> bool:
@@ -59,7 +70,7 @@ class Job:
 
 def load(tx: Connection, job_id: int) -> Job:
     """One job. Raises UnknownJob."""
-    row = tx.execute(select(_TABLE).where(_TABLE.c.id == job_id)).one_or_none()
+    row = tx.execute(_ROWS.where(_TABLE.c.id == job_id)).one_or_none()
     if row is None:
         raise UnknownJob(f"There is no job {job_id}.", job_id=job_id)
     return as_record(Job, row)
@@ -80,7 +91,7 @@ def list_jobs(context: Context, state: str | None = None, limit: int = 100, befo
         raise BadInput("limit must be between 1 and 1000.")
     if state is not None and state not in schema.control.JOB_STATES:
         raise BadInput(f"A job is one of {', '.join(schema.control.JOB_STATES)}.")
-    query = select(_TABLE).order_by(_TABLE.c.id.desc()).limit(limit)
+    query = _ROWS.order_by(_TABLE.c.id.desc()).limit(limit)
     if state is not None:
         query = query.where(_TABLE.c.state == state)
     if before is not None:
@@ -102,7 +113,7 @@ def queue_evaluation(context: Context, experiment_id: int, actor: Actor) -> Job:
                 experiment_id=experiment_id,
             )
         wanted = (_TABLE.c.state.in_(("queued", "running"))) & (_TABLE.c.cancel_requested == 0)
-        if row := tx.execute(select(_TABLE).where(_TABLE.c.experiment_id == experiment_id, wanted)).first():
+        if row := tx.execute(_ROWS.where(_TABLE.c.experiment_id == experiment_id, wanted)).first():
             return as_record(Job, row)
         values = {"kind": "evaluate", "profile": experiment.profile, "experiment_id": experiment_id}
         added = tx.execute(insert(_TABLE).values(**values, state="queued", created_at=clock.stamp()))
@@ -159,10 +170,22 @@ def _started(tx: Connection, job: Job, ours: bool) -> Job:
 def next_due(context: Context, without: Collection[int] = ()) -> Job | None:
     """The oldest job that can be started now: a queued one, or one whose process is dead."""
     due = or_(_TABLE.c.not_before.is_(None), _TABLE.c.not_before <= clock.stamp())
-    query = select(_TABLE).where(_TABLE.c.state.in_(("queued", "running")), due).order_by(_TABLE.c.id)
+    query = _ROWS.where(_TABLE.c.state.in_(("queued", "running")), due).order_by(_TABLE.c.id)
     with context.store.read() as tx:
         found = [job for row in tx.execute(query) if (job := as_record(Job, row)).id not in without]
     return next((job for job in found if job.state == "queued" or not _is_held(context, job.id)), None)
+
+
+def left_alone(context: Context, patience: timedelta) -> list[Job]:
+    """Open jobs at which nobody works: their process died, or nobody at all took one up for so long."""
+    query = _ROWS.where(_TABLE.c.state.in_(("queued", "running"))).order_by(_TABLE.c.id)
+    since = clock.stamp(clock.now() - patience)
+    with context.store.read() as tx:
+        found = [(as_record(Job, row), max(row.created_at, row.not_before or "")) for row in tx.execute(query)]
+    held = {job.id for job, _ in found if job.state == "running" and _is_held(context, job.id)}
+    dead = [job for job, _ in found if job.state == "running" and job.id not in held]
+    waiting = [job for job, due in found if job.state == "queued" and due < since and not held]
+    return sorted([*dead, *waiting], key=lambda job: job.id)
 
 
 def show_progress(tx: Connection, job_id: int, done: int, total: int) -> None:
@@ -176,6 +199,12 @@ def put_back(tx: Connection, job: Job) -> None:
     _set_status(tx, job.experiment_id, "queued")
 
 
+def postpone(tx: Connection, job: Job, why: str, until: datetime) -> None:
+    """Queue a job again that must wait for a time; what it finished is kept."""
+    _change(tx, job.id, state="queued", owner=None, error=kept(why)[:_MAX_ERROR], not_before=clock.stamp(until))
+    _set_status(tx, job.experiment_id, "queued")
+
+
 def retry_later(tx: Connection, job: Job, error: str) -> bool:
     """Count a failed attempt; queue the job again, later each time. False when it was the last one."""
     attempts = job.attempts + 1
@@ -183,7 +212,9 @@ def retry_later(tx: Connection, job: Job, error: str) -> bool:
         _change(tx, job.id, attempts=attempts)
         return False
     not_before = clock.stamp(clock.now() + _RETRY_AFTER * attempts)
-    _change(tx, job.id, state="queued", owner=None, attempts=attempts, error=error[:_MAX_ERROR], not_before=not_before)
+    _change(
+        tx, job.id, state="queued", owner=None, attempts=attempts, error=kept(error)[:_MAX_ERROR], not_before=not_before
+    )
     _set_status(tx, job.experiment_id, "queued")
     return True
 
@@ -195,13 +226,15 @@ def end_finished(tx: Connection, job: Job, note: str | None = None) -> None:
 
 def end_failed(tx: Connection, job: Job, error: str) -> None:
     """Give up: the job and its experiment say so."""
-    _end(tx, job, "failed", error[:_MAX_ERROR])
+    _end(tx, job, "failed", kept(error)[:_MAX_ERROR])
     _set_status(tx, job.experiment_id, "failed")
 
 
 def end_cancelled(tx: Connection, job: Job, why: str) -> None:
     """End a job somebody did not want; what an earlier evaluation found still stands."""
     _end(tx, job, "cancelled", why)
+    if job.experiment_id is None:
+        return
     measured = approval.latest_report(tx, experiments.load(tx, job.experiment_id))
     _set_status(tx, job.experiment_id, "finished" if measured else "unmeasured")
 
@@ -216,7 +249,7 @@ def _end(tx: Connection, job: Job, state: str, error: str | None) -> None:
     events.emit(tx, f"job.{state}", profile=job.profile, experiment_id=job.experiment_id, job_id=job.id)
 
 
-def _set_status(tx: Connection, experiment_id: int, status: str) -> None:
+def _set_status(tx: Connection, experiment_id: int | None, status: str) -> None:
     tx.exec_driver_sql("UPDATE experiments SET evaluation_status = ? WHERE id = ?", (status, experiment_id))
 
 

@@ -18,6 +18,7 @@ from ..ratchet.context import Context
 from ..ratchet.experiments import checked_text
 from ..stats.kappa import cohen_kappa
 from .checks import Outcome
+from .reports import NOT_HELD_OUT
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -26,6 +27,9 @@ LABELS_NEEDED = 30
 """Fewer say too little about a judge to print a figure."""
 LONGEST_NOTE = 2_000
 """Characters."""
+
+_MIXING = 2_654_435_761
+"""Knuth's multiplier for hashing: it spreads neighbours, and leaves each where it is from one look to the next."""
 
 _NEWEST = "id IN (SELECT max(id) FROM human_labels GROUP BY result_id)"
 _JUDGED = f"""
@@ -117,9 +121,9 @@ def labels_of(context: Context, result_id: int) -> list[Label]:
 def list_results(
     context: Context, experiment_id: int, *, unlabelled: bool = False, limit: int = 200
 ) -> list[LabelledResult]:
-    """Results on scenarios that are not held out, oldest first; ``unlabelled``: only those nobody has labelled.
+    """Results on scenarios that are not held out, oldest first; ``unlabelled``: only those nobody has labelled, mixed.
 
-    Raises UnknownExperiment, BadInput.
+    By age the arms would take turns, and whoever labels would know which is which. Raises UnknownExperiment, BadInput.
     """
     if not 1 <= limit <= 1000:
         raise BadInput("limit must be between 1 and 1000.")
@@ -127,12 +131,23 @@ def list_results(
         experiments.load(tx, experiment_id)
         said = f"(SELECT passed FROM human_labels WHERE result_id = results.id AND {_NEWEST})"
         without = f"AND {said} IS NULL" if unlabelled else ""
+        order = f"id * {_MIXING} % {2**32}" if unlabelled else "id"
         query = f"""
             SELECT id, scenario_snapshot, transcript, arm, repeat, pass_fail, no_result_reason, judge_rationale, {said}
             FROM experiment_scenario_results AS results
-            WHERE experiment_id = ? AND split = 'train' {without} ORDER BY id LIMIT ?
+            WHERE experiment_id = ? AND {NOT_HELD_OUT} {without} ORDER BY {order} LIMIT ?
         """
         return [_result(*row) for row in driver(tx).execute(query, (experiment_id, limit))]
+
+
+def count_unlabelled(context: Context, experiment_id: int) -> int:
+    """How many results on scenarios that are not held out nobody has labelled."""
+    query = f"""
+        SELECT count(*) FROM experiment_scenario_results AS results WHERE experiment_id = ? AND {NOT_HELD_OUT}
+        AND NOT EXISTS (SELECT 1 FROM human_labels WHERE result_id = results.id)
+    """
+    with context.store.read() as tx:
+        return int(driver(tx).execute(query, (experiment_id,)).fetchone()[0])
 
 
 def agreement(tx: Connection, judge_model: str) -> Agreement:
@@ -155,14 +170,14 @@ def _of_judge(check_results: list[list[str]]) -> bool | None:
 
 
 def _experiment_of(tx: Connection, result_id: int) -> int:
-    query = "SELECT experiment_id, split FROM experiment_scenario_results WHERE id = ?"
+    query = f"SELECT experiment_id, {NOT_HELD_OUT} FROM experiment_scenario_results WHERE id = ?"
     row = driver(tx).execute(query, (result_id,)).fetchone()
     if row is None:
         raise UnknownResult(
             f"There is no result {result_id}. The results of an experiment: hermes ratchet results N",
             result_id=result_id,
         )
-    if row[1] != "train":
+    if not row[1]:
         raise ResultHeldOut(
             f"Result {result_id} belongs to a held-out scenario, which nobody sees.", result_id=result_id
         )

@@ -4,56 +4,69 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
 from .. import clock, schema
 from .._db import driver
+from ..errors import DiskFailed
+from ..privacy import sanitize, without_secrets
 from ..ratchet import approval, experiments
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
+from ..ratchet.signing import unlocking
 from .exposure import Arm
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Table
 
 
-class OfflineVerdict(StrEnum):
-    """What the scenarios say about a candidate, in one word. It informs; it does not gate yet."""
-
-    IMPROVED = "improved"
-    WORSE = "worse"
-    MIXED = "mixed"
-    UNCHANGED = "unchanged"
-    NO_RESULT = "no result"
+NOT_HELD_OUT = "split = 'train' AND scenario_id NOT IN (SELECT id FROM scenarios WHERE holdout = 1)"
+"""Results that may be shown: a scenario that is held out by now is not shown by what it did as a train scenario."""
 
 
 @dataclass(frozen=True)
 class ScenarioComparison:
-    """One scenario in both arms: passes among the runs that gave a result; None when an arm has no result."""
+    """One scenario in both arms: passes among the runs that gave a result; None when an arm has no result.
+
+    ``flaky``: one and the same version both passed and failed it.
+    """
 
     scenario_id: int
     name: str
+    critical: bool
     baseline: float | None
     candidate: float | None
     change: str
+    flaky: bool
 
 
 def compare(rows: Sequence[Mapping[str, Any]]) -> list[ScenarioComparison]:
-    """Per scenario, what the two arms did. ``rows`` are stored results."""
+    """Per scenario, oldest first, what the two arms did. ``rows`` are stored results."""
     by_scenario: dict[int, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_scenario.setdefault(row["scenario_id"], []).append(row)
     compared = []
-    for scenario_id, results in by_scenario.items():
+    for scenario_id, results in sorted(by_scenario.items()):
         baseline = pass_rate([result for result in results if result["arm"] == Arm.BASELINE])
         candidate = pass_rate([result for result in results if result["arm"] == Arm.CANDIDATE])
-        name = json.loads(results[0]["scenario_snapshot"])["name"]
-        compared.append(ScenarioComparison(scenario_id, name, baseline, candidate, _change(baseline, candidate)))
+        snapshot = json.loads(results[0]["scenario_snapshot"])
+        compared.append(
+            ScenarioComparison(
+                scenario_id=scenario_id,
+                name=snapshot["name"],
+                critical=bool(snapshot.get("critical")),
+                baseline=baseline,
+                candidate=candidate,
+                change=_change(baseline, candidate),
+                flaky=any(rate not in (None, 0.0, 1.0) for rate in (baseline, candidate)),
+            )
+        )
     return compared
 
 
@@ -70,34 +83,16 @@ def score(compared: Sequence[ScenarioComparison], arm: Arm) -> float | None:
     return sum(rates) / len(rates) if rates else None
 
 
-def verdict(compared: Sequence[ScenarioComparison]) -> OfflineVerdict:
-    """Better, worse, both, neither; no result when no scenario gave one in both arms."""
-    changes = {c.change for c in compared}
-    if not changes & {"fixed", "broken", "unchanged"}:
-        return OfflineVerdict.NO_RESULT
-    if {"fixed", "broken"} <= changes:
-        return OfflineVerdict.MIXED
-    if "fixed" in changes:
-        return OfflineVerdict.IMPROVED
-    return OfflineVerdict.WORSE if "broken" in changes else OfflineVerdict.UNCHANGED
-
-
-def store(tx: Connection, experiment: Experiment, facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> str:
-    """Write the report of a finished evaluation. Returns its SHA-256."""
-    compared = compare(rows)
+def store(tx: Connection, experiment: Experiment, facts: Mapping[str, Any]) -> str:
+    """Write the report of a finished evaluation, without secrets and personal data. Returns its SHA-256."""
     document = {
-        **facts,
+        **without_secrets(dict(facts)),
         "experiment_id": experiment.id,
         "profile": experiment.profile,
         "relpath": experiment.target_relpath,
         "base_sha256": experiment.base_sha256,
         "candidate_sha256": experiment.candidate_sha256,
-        "diff": experiment.diff,
-        "verdict": verdict(compared),
-        "baseline_score": score(compared, Arm.BASELINE),
-        "candidate_score": score(compared, Arm.CANDIDATE),
-        "scenarios": [asdict(one) for one in compared],
-        "result_ids": [row["id"] for row in rows],
+        "diff": sanitize(experiment.diff).text,
     }
     text = json.dumps(document, ensure_ascii=False, sort_keys=True)
     sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
@@ -111,6 +106,35 @@ def store(tx: Connection, experiment: Experiment, facts: Mapping[str, Any], rows
     }
     tx.execute(insert(schema.reports).values(row))
     return sha256
+
+
+def write_files(context: Context, experiment_id: int) -> list[Path]:
+    """Every stored report of an experiment as a file of exactly its bytes, those already there left alone.
+
+    Returns all of them, oldest first. Raises DiskFailed.
+    """
+    with context.store.read() as tx:
+        rows = stored(tx, schema.reports, "WHERE experiment_id = ? ORDER BY id", experiment_id)
+    folder = context.data / "reports"
+    found = [(folder / f"experiment-{experiment_id}-{row['sha256'][:12]}.json", row["document"]) for row in rows]
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path, document in found:
+            if not path.exists():
+                _write(path, document)
+    except OSError as error:
+        raise DiskFailed(f"The report cannot be written below {folder}: {error}. It is in the database.") from error
+    return [path for path, _ in found]
+
+
+def _write(path: Path, document: str) -> None:
+    """Under another name first: a file that was cut short must not pass for the report."""
+    partial = path.with_suffix(".partial")
+    with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(document.encode("utf-8"))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
 
 
 def latest(context: Context, experiment_id: int) -> dict[str, Any] | None:
@@ -135,12 +159,16 @@ def _fields(document: str) -> dict[str, Any]:
 
 def eval_runs(context: Context, experiment_id: int) -> list[dict[str, Any]]:
     """The runs of an experiment as stored, oldest first."""
-    return _rows(context, schema.eval_runs, experiment_id)
+    with context.store.read() as tx:
+        return stored(tx, schema.eval_runs, "WHERE experiment_id = ? ORDER BY id", experiment_id)
 
 
 def results(context: Context, experiment_id: int) -> list[dict[str, Any]]:
-    """Every scenario result of an experiment as stored, oldest first."""
-    return _rows(context, schema.scenario_results, experiment_id)
+    """The scenario results of an experiment as stored, oldest first; held-out ones only while they are unlocked."""
+    with context.store.read() as tx:
+        profile = experiments.load(tx, experiment_id).profile
+        shown = "" if unlocking.unlocked_until(context, tx, profile) else f"AND {NOT_HELD_OUT} "
+        return stored(tx, schema.scenario_results, f"WHERE experiment_id = ? {shown}ORDER BY id", experiment_id)
 
 
 def stored(tx: Connection, table: Table, rest: str, *values: object) -> list[dict[str, Any]]:
@@ -148,11 +176,6 @@ def stored(tx: Connection, table: Table, rest: str, *values: object) -> list[dic
     names = [column.name for column in table.columns]
     found = driver(tx).execute(f"SELECT {', '.join(names)} FROM {table.name} {rest}", values)
     return [dict(zip(names, row, strict=True)) for row in found]
-
-
-def _rows(context: Context, table: Table, experiment_id: int) -> list[dict[str, Any]]:
-    with context.store.read() as tx:
-        return stored(tx, table, "WHERE experiment_id = ? ORDER BY id", experiment_id)
 
 
 def _change(baseline: float | None, candidate: float | None) -> str:

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any, Literal
 
-from ..errors import DiskFailed, PathRefused, UnknownProfile
+from ..errors import DiskFailed, NoEvidence, PathRefused, UnknownProfile
 from ..ratchet import experiments
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
+from ..ratchet.window import live_window
+from ..ratchet.window.foretelling import foretell
 from . import reports
-from .exposure import Arm
 
 _MAX_WORDS = 2_000
 _MAX_INVISIBLE = 200
@@ -49,6 +50,7 @@ class Review:
 
     ``report`` is the newest one on exactly these bytes, None before an evaluation finished. ``flaky`` are scenarios
     that passed and failed in one arm. ``effect`` is the candidate's score less the baseline's, both in 0..1.
+    ``foretold`` is what the live window would catch and miss, in sentences; None before its plan is made.
     """
 
     experiment: Experiment
@@ -61,6 +63,7 @@ class Review:
     flaky: tuple[str, ...]
     effect: float | None
     runs_without_result: int
+    foretold: tuple[str, ...] | None
 
 
 def review(context: Context, experiment_id: int) -> Review:
@@ -77,10 +80,18 @@ def review(context: Context, experiment_id: int) -> Review:
         invisible=(*_invisible("base", base or ""), *_invisible("candidate", candidate or "")),
         drifted=_drifted(context, found),
         report=report,
-        flaky=tuple(_flaky(rows)),
+        flaky=tuple((report or {}).get("flaky", ())),
         effect=_effect(report),
         runs_without_result=sum(row["pass_fail"] is None for row in rows),
+        foretold=_foretold(context, experiment_id),
     )
+
+
+def _foretold(context: Context, experiment_id: int) -> tuple[str, ...] | None:
+    try:
+        return foretell(live_window.status(context, experiment_id).plan)
+    except NoEvidence:
+        return None
 
 
 def word_diff(base: str, candidate: str) -> Iterator[Words]:
@@ -146,16 +157,6 @@ def _drifted(context: Context, experiment: Experiment) -> bool | None:
     return now.sha256 != stands
 
 
-def _flaky(rows: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """Names of scenarios that one and the same version both passed and failed."""
-    for one in reports.compare(rows):
-        of_scenario = [row for row in rows if row["scenario_id"] == one.scenario_id]
-        rates = [reports.pass_rate([row for row in of_scenario if row["arm"] == arm]) for arm in Arm]
-        if any(rate not in (None, 0.0, 1.0) for rate in rates):
-            yield one.name
-
-
 def _effect(report: dict[str, Any] | None) -> float | None:
-    if report is None or report["candidate_score"] is None or report["baseline_score"] is None:
-        return None
-    return float(report["candidate_score"] - report["baseline_score"])
+    before, after = ((report or {}).get(f"{arm}_score") for arm in ("baseline", "candidate"))
+    return None if before is None or after is None else float(after - before)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
-from enum import Enum, auto
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -18,30 +17,23 @@ from ..ratchet import experiments
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
 from ..ratchet.states import State
-from . import agent_process, jobs, results
+from ..settings import BudgetSettings
+from . import budgets, concluding, confirming, jobs, reports, results, scheduling, timetable, workers
 from .exposure import Arm
 from .jobs import Job
 from .judging import stored
-from .judging.background import begun
-from .judging.grading import Graded, grade, needs_judge
+from .judging.grading import grade, needed_tools, needs_judge
 from .judging.judge import Judge, Opening
 from .results import Evaluation, Task
-from .runner import AgentRun, RunRequest, run_agent_once
-from .scenarios import ensure_starters, train_set
+from .runner import RunRequest
+from .scenarios import holdout_set, train_set
+from .scheduling import Ending
+from .starters import ensure_starters
 
-_POLL_S = 0.3
-_OUTAGE = 4
-"""When this many runs, the first ones, all fail around the agent, the others would too: each may cost minutes."""
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
 
 Progress = Callable[[Job], None]
-
-
-class _Ending(Enum):
-    """Why no further run is started."""
-
-    FINISHED = auto()
-    CANCELLED = auto()
-    STOPPED = auto()
 
 
 def run_job(
@@ -61,9 +53,15 @@ def run_job(
     with jobs.claimed(context, job_id) as job:
         try:
             ensure_starters(context, job.profile)
+            if _over_budget(context, job):  # the judge's first calls cost something too
+                return _wait_for_budget(context, job)
             evaluation = _prepare(context, job)
-            ending = _with_pool(evaluation, executor, progress or (lambda _: None), stop or threading.Event())
-            return _end(evaluation, ending)
+            run = partial(_run_all, executor=executor, progress=progress or _ignored, stop=stop or threading.Event())
+            ending = run(evaluation)
+            confirmation = confirming.begin(evaluation) if ending is Ending.FINISHED else None
+            if confirmation:
+                ending = run(confirmation)
+            return _end(evaluation, confirmation, ending)
         except KeyboardInterrupt:
             with context.store.write() as tx:
                 jobs.put_back(tx, job)
@@ -75,12 +73,16 @@ def run_job(
             raise
 
 
+def _ignored(_: Job) -> None:
+    """Nobody wants to hear of the progress."""
+
+
 def _prepare(context: Context, job: Job) -> Evaluation:
-    experiment = experiments.get(context, job.experiment_id)
+    experiment = experiments.get(context, job.experiment_id or 0)
     base, candidate = experiments.contents(context, experiment)
     with context.store.read() as tx:
-        scenarios = tuple(train_set(tx, job.profile))
-    judge = _judge(context, experiment) if needs_judge(scenarios) else None
+        scenarios, held_out = tuple(train_set(tx, job.profile)), holdout_set(tx, job.profile)
+    judge = _judge(context, experiment) if needs_judge((*scenarios, *held_out)) else None
     with context.store.write() as tx:
         run_ids = results.runs_of(tx, context, job, experiment, scenarios, judge)
     return Evaluation(context, job, experiment, base, candidate, scenarios, run_ids, judge)
@@ -96,100 +98,68 @@ def _judge(context: Context, experiment: Experiment) -> Judge | None:
             stored.keep_calls(tx, experiment.id, opening.run_id, opening.calls)
 
 
-def _with_pool(evaluation: Evaluation, executor: Executor | None, progress: Progress, stop: threading.Event) -> _Ending:
-    """Run what is left; whatever interrupts it, no agent process stays behind."""
-    workers = evaluation.context.settings.evaluation.workers
-    pool = executor or ThreadPoolExecutor(workers, thread_name_prefix=evaluation.group)
-    running: dict[Future[AgentRun], Task] = {}
-    try:
-        return _run_all(evaluation, pool, running, progress, stop)
-    finally:
-        _end_runs(evaluation.group, running)
-        if executor is None:
-            pool.shutdown()
-
-
-def _run_all(
-    evaluation: Evaluation,
-    pool: Executor,
-    running: dict[Future[AgentRun], Task],
-    progress: Progress,
-    stop: threading.Event,
-) -> _Ending:
-    """Run what is left, ``running`` holding what is under way, until there is nothing more or somebody objects.
-
-    A run that ended is graded beside the others: a judge may take as long as an agent.
-    """
+def _run_all(evaluation: Evaluation, executor: Executor | None, progress: Progress, stop: threading.Event) -> Ending:
+    """Run what is left on ``executor``, or on threads that wait for agent processes."""
     settings = evaluation.context.settings.evaluation
-    total = len(evaluation.scenarios) * len(Arm) * settings.repeats
-    waiting = list(_tasks(evaluation))[::-1]
-    grading: dict[Future[Graded], tuple[Task, AgentRun]] = {}
-    done, errors = total - len(waiting), 0
-    _report_progress(evaluation, done, total, progress)
-    while (ending := _asked_to_end(evaluation, stop)) is None:
-        while waiting and len(running) < settings.workers and len(grading) < settings.workers:
-            task = waiting.pop()
-            running[pool.submit(run_agent_once, _request(evaluation, task))] = task
-        if not (running or grading) or errors == done >= _OUTAGE:
-            return _Ending.FINISHED
-        under_way: list[Future[Any]] = [*running, *grading]
-        wait(under_way, timeout=_POLL_S, return_when=FIRST_COMPLETED)
-        for ended in [future for future in running if future.done()]:
-            task, run = running.pop(ended), ended.result()
-            grading[begun(partial(grade, task.scenario, run, evaluation.judge))] = task, run
-        ready = [future for future in grading if future.done()]
-        for graded in ready:
-            task, run = grading.pop(graded)
-            results.store_result(evaluation, task, run, graded.result())
-            done, errors = done + 1, errors + (run.error is not None)
-        if ready:
-            _report_progress(evaluation, done, total, progress)
-    return ending
-
-
-def _end_runs(group: str, running: Iterable[Future[AgentRun]]) -> None:
-    """End what is under way; a run may begin in the very moment it is ended, so ask until none is left."""
-    left = {future for future in running if not future.cancel()}
-    while left:
-        agent_process.terminate(group)
-        _, left = wait(left, timeout=0.1)
+    total = evaluation.done_before + len(evaluation.scenarios) * len(Arm) * settings.repeats
+    tasks = list(_tasks(evaluation))
+    shown = results.Progress(evaluation, total - len(tasks), total, progress)
+    plan = scheduling.Plan(
+        tasks=tasks,
+        request=partial(_request, evaluation, evaluation.context.home(evaluation.job.profile)),
+        grade=lambda task, run: grade(task.scenario, run, evaluation.judge),
+        keep=shown.keep,
+        ending=partial(_asked_to_end, evaluation, stop),
+        may_start=lambda: _over_budget(evaluation.context, evaluation.job),
+        slow_grade=evaluation.judge is not None,
+        one_by_one=settings.budget != BudgetSettings(),
+        workers=settings.workers,
+        retries=settings.retries,
+        group=evaluation.group,
+    )
+    shown.show()
+    if executor is not None:
+        return scheduling.run(plan, executor)
+    with workers.kept_warm(), ThreadPoolExecutor(settings.workers, thread_name_prefix=evaluation.group) as pool:
+        return scheduling.run(plan, pool)
 
 
 def _tasks(evaluation: Evaluation) -> Iterator[Task]:
-    """Every run still to be done, the two arms next to each other, so that both meet the same hour of the day."""
+    """Every run still to be done, in the order that the job's seed decides."""
     table = schema.scenario_results
     query = select(table.c.scenario_id, table.c.arm, table.c.repeat).where(
         table.c.eval_run_id.in_(list(evaluation.run_ids.values()))
     )
-    with evaluation.context.store.read() as tx:
+    with evaluation.context.store.write() as tx:
+        seed = timetable.seed_of(tx, evaluation.job.id)
         finished = {tuple(row) for row in tx.execute(query)}
-    repeats = range(evaluation.context.settings.evaluation.repeats)
-    for repeat, scenario, arm in itertools.product(repeats, evaluation.scenarios, Arm):
-        task = Task(scenario, arm, repeat)
-        if task.key not in finished:
-            yield task
+    repeats = evaluation.context.settings.evaluation.repeats
+    tasks = (Task(*drawn) for drawn in timetable.order(evaluation.scenarios, repeats, seed))
+    return (task for task in tasks if task.key not in finished)
 
 
-def _asked_to_end(evaluation: Evaluation, stop: threading.Event) -> _Ending | None:
+def _over_budget(context: Context, job: Job) -> Ending | None:
+    budget = context.settings.evaluation.budget
+    if budget == BudgetSettings():
+        return None
+    with context.store.read() as tx:
+        return Ending.OVER_BUDGET if budgets.reached(tx, budget, job) else None
+
+
+def _asked_to_end(evaluation: Evaluation, stop: threading.Event) -> Ending | None:
     """A rejected proposal is not worth its evaluation; an approved one still is, for whoever looks at it later."""
     if stop.is_set():
-        return _Ending.STOPPED
+        return Ending.STOPPED
     with evaluation.context.store.read() as tx:
         cancelled = jobs.load(tx, evaluation.job.id).cancel_requested
         rejected = experiments.load(tx, evaluation.experiment.id).state == State.REJECTED
-    return _Ending.CANCELLED if cancelled or rejected else None
+    return Ending.CANCELLED if cancelled or rejected else None
 
 
-def _report_progress(evaluation: Evaluation, done: int, total: int, progress: Progress) -> None:
-    with evaluation.context.store.write() as tx:
-        jobs.show_progress(tx, evaluation.job.id, done, total)
-    progress(jobs.get_job(evaluation.context, evaluation.job.id))
-
-
-def _request(evaluation: Evaluation, task: Task) -> RunRequest:
+def _request(evaluation: Evaluation, home: Path, task: Task) -> RunRequest:
     settings = evaluation.context.settings.evaluation
     return RunRequest(
-        profile_home=evaluation.context.home(evaluation.job.profile),
+        profile_home=home,
         relpath=evaluation.experiment.target_relpath,
         arm=task.arm,
         base=evaluation.base,
@@ -199,19 +169,41 @@ def _request(evaluation: Evaluation, task: Task) -> RunRequest:
         max_turns=settings.max_turns,
         timeout_s=settings.timeout_s,
         group=evaluation.group,
-        parent=None,
+        needs=needed_tools(task.scenario),
     )
 
 
-def _end(evaluation: Evaluation, ending: _Ending) -> Job:
+def _end(evaluation: Evaluation, confirmation: Evaluation | None, ending: Ending) -> Job:
+    """What an ending leads to. A report is written as a file, too, once it is in the database."""
     with evaluation.context.store.write() as tx:
         job = jobs.load(tx, evaluation.job.id)
-        if ending is _Ending.STOPPED:
+        if ending is Ending.STOPPED:
             jobs.put_back(tx, job)
-        elif ending is _Ending.CANCELLED:
+        elif ending is Ending.OVER_BUDGET:
+            _end_over_budget(tx, evaluation.context, job)
+        elif ending is Ending.CANCELLED:
             jobs.end_cancelled(
                 tx, job, job.error if job.cancel_requested and job.error else "the proposal was rejected"
             )
         else:
-            results.conclude(tx, evaluation)
+            concluding.conclude(tx, evaluation, confirmation)
+        ended = jobs.load(tx, job.id)
+    reports.write_files(evaluation.context, evaluation.experiment.id)
+    return ended
+
+
+def _wait_for_budget(context: Context, job: Job) -> Job:
+    with context.store.write() as tx:
+        _end_over_budget(tx, context, job)
         return jobs.load(tx, job.id)
+
+
+def _end_over_budget(tx: Connection, context: Context, job: Job) -> None:
+    """Wait for the day on which the cap counts anew; a cap on the evaluation itself ends it."""
+    cap = budgets.reached(tx, context.settings.evaluation.budget, job)
+    if cap is None:  # a new day began in this very moment
+        jobs.put_back(tx, job)
+    elif cap.until is None:
+        jobs.end_failed(tx, job, cap.reason)
+    else:
+        jobs.postpone(tx, job, cap.reason, cap.until)

@@ -1,33 +1,58 @@
-"""Runs the real Hermes agent once, in a process of its own: ``python -P worker.py REQUEST.json``.
+"""Runs the real Hermes agent in a process of its own, one conversation per line of standard input.
 
 This script imports Hermes and nothing of ours: it is started with HERMES_HOME set to a throw-away home, and one process
-serves one home for its whole life. The request names ``scenario_input``, ``toolsets``, ``max_turns`` and ``result``,
-the path of the JSON file this script leaves behind. Whatever goes wrong stands in that file as ``error``; a missing
-file means the process died.
+serves one home for its whole life. Whoever started it puts the home into its exact state before each request; this
+script drops what the host remembers of the state before. A request is a JSON object with ``scenario_input``,
+``toolsets`` and ``max_turns``, or ``{"ask": "base_url"}``; the answer is one line of JSON on what was standard output.
+Whatever goes wrong stands there as ``error``; no answer means the process died.
 
-Standard input is a pipe nobody writes to: when it ends, whoever started this run is gone, and the run ends with it.
+When standard input ends, whoever started this process is gone, and it ends with all it started.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
+import socket
 import sqlite3
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from queue import SimpleQueue
+from typing import Any, BinaryIO
 
 # What the host reports when it could not talk to the model, as opposed to an agent that behaved badly.
 INFRASTRUCTURE_EXITS = ("all_retries_exhausted", "interrupted", "local_processing_error", "ollama_runtime")
 
 
-def _die_with_parent() -> None:
-    """Ends this process group as soon as the other end of standard input is closed."""
-    sys.stdin.buffer.read()
-    os.killpg(os.getpgid(0), signal.SIGKILL)
+def _take_requests(requests: SimpleQueue[bytes]) -> None:
+    """Hands on each line of standard input; ends this process group as soon as its other end is closed."""
+    for line in sys.stdin.buffer:
+        requests.put(line)
+    os.killpg(0, signal.SIGKILL)
+
+
+def _forget() -> None:
+    """Drops what the host keeps in memory of the home's files, whose times and sizes may be those of other contents."""
+    from agent import skill_bundles, skill_utils
+    from agent.prompt_builder import clear_skills_system_prompt_cache
+    from hermes_cli import config
+    from tools import skills_tool
+
+    clear_skills_system_prompt_cache(clear_snapshot=True)
+    skills_tool._SKILLS_CACHE.clear()
+    skill_bundles._bundles_cache.clear()
+    skill_bundles._bundles_cache_mtime = None
+    for cache in (
+        skill_utils._RAW_CONFIG_CACHE,
+        skill_utils._EXTERNAL_DIRS_CACHE,
+        config._LOAD_CONFIG_CACHE,
+        config._RAW_CONFIG_CACHE,
+    ):
+        cache.clear()
 
 
 def _model_name(config: dict[str, Any]) -> str:
@@ -129,7 +154,7 @@ def _failure(result: dict[str, Any]) -> str | None:
 
 
 def run(request: dict[str, Any]) -> dict[str, Any]:
-    """One conversation of one turn. Returns the JSON document described in ``runner.py``."""
+    """One conversation of one turn. Returns the answer as ``runner.py`` reads it."""
     from agent.prompt_builder import DEFAULT_AGENT_IDENTITY
     from hermes_state import SessionDB
 
@@ -157,6 +182,7 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         "model": result.get("model") or "",
         "provider": result.get("provider") or "",
         "session_id": result.get("session_id") or "",
+        "calls": result.get("api_calls"),
         "system_prompt": _stored_prompt(result.get("session_id") or ""),
         "tools": sorted(agent.valid_tool_names),
         "memory": {
@@ -167,22 +193,69 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def main() -> int:
-    """Reads the request, runs it, writes the result beside a temporary name first: a half-written file never counts."""
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+def _where(request: dict[str, Any]) -> dict[str, Any]:
+    """Where the model of this home is."""
+    from hermes_cli.config import load_config
+    from hermes_cli.runtime_provider import resolve_runtime_provider
+
+    runtime = resolve_runtime_provider(target_model=_model_name(load_config()) or None)
+    return {"error": None, request["ask"]: str(runtime.get("base_url") or "")}
+
+
+def _open_door() -> None:
+    """In a sandbox: what connects to the model's port on loopback gets through the socket that leads there."""
+    path, port = os.environ.pop("RATCHET_MODEL_SOCKET", ""), os.environ.pop("RATCHET_MODEL_PORT", "")
+    if path:
+        door = socket.create_server(("127.0.0.1", int(port)))
+        threading.Thread(target=_let_through, args=(door, path), daemon=True).start()
+
+
+def _let_through(door: socket.socket, path: str) -> None:
+    while True:
+        inside, _ = door.accept()
+        outside = socket.socket(socket.AF_UNIX)
+        outside.connect(path)
+        for pair in ((inside, outside), (outside, inside)):
+            threading.Thread(target=_pump, args=pair, daemon=True).start()
+
+
+def _pump(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := source.recv(1 << 16):
+            target.sendall(chunk)
+    with contextlib.suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def _answered(line: bytes) -> dict[str, Any]:
     try:
-        document = run(request)
-    except Exception as error:  # every failure of the host must reach the result file
-        document = {"error": f"{type(error).__name__}: {error}"}
-    target = Path(request["result"])
-    partial = target.with_suffix(".partial")
-    partial.write_text(json.dumps(document, ensure_ascii=False, default=str), encoding="utf-8")
-    partial.replace(target)
-    return 0
+        _forget()
+        request = json.loads(line)
+        return _where(request) if "ask" in request else run(request)
+    except Exception as error:  # every failure of the host must reach whoever asked
+        return {"error": f"{type(error).__name__}: {error}"}
+
+
+def _own_output() -> BinaryIO:
+    """What was standard output; from here on nothing else of this process, nor its children, can write there."""
+    answers = os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+    return answers
+
+
+def main() -> None:
+    """Answers one request after the other until standard input ends."""
+    answers, requests = _own_output(), SimpleQueue[bytes]()
+    # A log would be a trace of one run in the home of the next.
+    logging.disable(logging.CRITICAL)
+    _open_door()
+    threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
+    while True:
+        document = _answered(requests.get())
+        answers.write(json.dumps(document, default=str).encode() + b"\n")
+        answers.flush()
 
 
 if __name__ == "__main__":
-    code = main()
-    # The host's background threads must not keep a finished run alive.
-    os._exit(code)
+    main()

@@ -37,6 +37,7 @@ from .files.guarded_file import FileVersion, read_file
 from .git import history, index
 from .git.history import Place
 from .journal import Kind, Operation, Plan
+from .kept_words import kept
 from .states import State
 from .window import live_window
 
@@ -61,6 +62,7 @@ def apply(
     force also what :func:`consent.require` does. In every such case the file is what it was.
     """
     profile = experiments.get(context, experiment_id).profile
+    force = None if force is None else kept(force)
     with context.profile_lock(profile):
         settle_open(context, profile)
         experiment = experiments.get(context, experiment_id)
@@ -82,6 +84,7 @@ def revert(
     *,
     force: bool = False,
     signed: Signed | None = None,
+    in_chat: bool = False,
 ) -> Experiment:
     """Restore the exact bytes from before a live or verified change; repeated, it answers the same.
 
@@ -90,6 +93,7 @@ def revert(
     :func:`consent.require` does, and what :func:`apply` raises about files and git.
     """
     profile = experiments.get(context, experiment_id).profile
+    reason = kept(reason)
     with context.profile_lock(profile):
         settle_open(context, profile)
         experiment = experiments.get(context, experiment_id)
@@ -98,7 +102,7 @@ def revert(
         _check_may_revert(context, experiment)
         plan = _revert_plan(context, experiment, actor, reason, force)
         place = history.find_place_again(context.home(profile), context.data, profile, _applied_in(context, experiment))
-        opening = beginning.opening(context, experiment, plan, reason, signed, forced=force)
+        opening = beginning.opening(context, experiment, plan, reason, signed, forced=force, in_chat=in_chat)
         try:
             _carry_out(context, experiment, plan, place, opening)
         except FileDrifted:

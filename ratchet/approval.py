@@ -11,23 +11,25 @@ import json
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import insert, select
 
 from .. import clock, schema
 from .._db import as_record, audit_head
-from ..errors import ApprovalVoid, NoEvidence, NotEvaluated
-from ..evaluation import scenarios
+from ..errors import ApprovalVoid, GateNotPassed, NoEvidence, NotEvaluated
+from ..evaluation import holdout, scenarios
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.payload import Claim, Purpose
 from ..reviewing.refusals import PayloadRefused, SignatureRefused
+from ..stats.gate import GateVerdict
 from . import controls, experiments, states
 from .actor import Actor
 from .atomic_change import describe
 from .audit import chain
 from .context import Context
 from .experiments import Experiment
+from .kept_words import kept
 from .signing import consent
 from .signing.consent import Consent
 from .states import State
@@ -90,10 +92,11 @@ def approve(
     signed: Signed | None = None,
     in_chat: bool = False,
 ) -> Experiment:
-    """Approve a proposal whose evaluation is finished, or one that is not with ``override_reason``.
+    """Approve a proposal that passed the offline gate, or any other one with ``override_reason``.
 
-    Raises NotEvaluated, ProfilePaused, IllegalTransition, ProfileInFlight, BadInput, ChangeRefused when it is no small
-    change by today's limits, SettingsInvalid for an impossible live window, and for want of a person's consent what :func:`consent.require` does.
+    Raises NotEvaluated, GateNotPassed, ProfilePaused, IllegalTransition, ProfileInFlight, BadInput, ChangeRefused when
+    it is no small change by today's limits, SettingsInvalid for an impossible live window, and for want of a person's
+    consent what :func:`consent.require` does.
     """
     override = _checked_reason(override_reason)
     experiment = experiments.get(context, experiment_id)
@@ -158,15 +161,7 @@ def _claim_today(tx: Connection, experiment_id: int, override: str | None, plan_
     experiment = experiments.load(tx, experiment_id)
     report = latest_report(tx, experiment)
     if override is None:
-        documents = _documents(tx, experiment, report)
-        if not documents:
-            raise NotEvaluated(_not_evaluated(experiment), experiment_id=experiment_id)
-        if not _is_on_todays_scenarios(tx, experiment, documents):
-            raise NotEvaluated(
-                f"The scenarios of '{profile}' changed since experiment {experiment_id} was measured on them. Run "
-                f"'hermes ratchet evaluate {experiment_id}' again, or give a reason with --override.",
-                experiment_id=experiment_id,
-            )
+        _check_passed(tx, experiment, _reports(tx, experiment, report))
     return _claim(experiment, override, report, plan_sha256)
 
 
@@ -174,6 +169,26 @@ def _check_small(context: Context, experiment: Experiment) -> None:
     """A row can be written past our own door, and the limits can be tighter than on the day of the proposal."""
     base, candidate = experiments.contents(context, experiment)
     describe(experiment.target_relpath, base, candidate, context.settings.changes)
+
+
+def _check_passed(tx: Connection, experiment: Experiment, found: list[dict[str, Any]]) -> None:
+    """Raises NotEvaluated, GateNotPassed: without a reason of the reviewer's own, only what passed is approved."""
+    number, profile = experiment.id, experiment.profile
+    if not found:
+        raise NotEvaluated(_not_evaluated(experiment), experiment_id=number)
+    today = _today(tx, profile)
+    if not any(_measured_on(one) == today for one in found):
+        raise NotEvaluated(
+            f"The scenarios of '{profile}' changed since experiment {number} was measured on them. Run 'hermes ratchet "
+            f"evaluate {number}' again, or give a reason with --override.",
+            experiment_id=number,
+        )
+    if not any(_passed(one) for one in found):
+        raise GateNotPassed(
+            f"The offline gate did not let experiment {number} pass: {_why_not(found[0])} To approve it all the same, "
+            "give a reason with --override.",
+            experiment_id=number,
+        )
 
 
 def _claim(experiment: Experiment, override: str | None, report: str | None, plan_sha256: str) -> Claim:
@@ -217,11 +232,15 @@ def _check_bound(tx: Connection, experiment: Experiment, found: Approval) -> Non
         raise _void(experiment, "what was approved is not what would be applied now")
     if found.report_sha256 is None and found.override_reason is not None:
         return
-    documents = _documents(tx, experiment, found.report_sha256)
-    if not documents:
+    stored = _reports(tx, experiment, found.report_sha256)
+    if not stored:
         raise _void(experiment, "its report is not the one that it was approved on")
-    if found.override_reason is None and not _is_on_todays_scenarios(tx, experiment, documents):
+    if found.override_reason is not None:
+        return
+    if not any(_measured_on(one) == _today(tx, experiment.profile) for one in stored):
         raise _void(experiment, "the scenarios changed since it was measured on them")
+    if not any(_passed(one) for one in stored):
+        raise _void(experiment, "its report does not say that it passed the gate")
 
 
 def _kept_plan(tx: Connection, experiment: Experiment) -> str:
@@ -248,26 +267,41 @@ def _void(experiment: Experiment, why: str) -> ApprovalVoid:
     )
 
 
-def _documents(tx: Connection, experiment: Experiment, sha256: str | None) -> list[str]:
+def _reports(tx: Connection, experiment: Experiment, sha256: str | None) -> list[dict[str, Any]]:
     """The reports on exactly these bytes that are stored under this SHA-256, and really have it."""
     table = schema.reports
     query = select(table.c.document).where(_on_these_bytes(experiment), table.c.sha256 == sha256)
-    return [found for found in tx.execute(query).scalars() if hashlib.sha256(found.encode()).hexdigest() == sha256]
+    texts = [text for text in tx.execute(query).scalars() if hashlib.sha256(text.encode()).hexdigest() == sha256]
+    return [_fields(text) for text in texts]
 
 
-def _is_on_todays_scenarios(tx: Connection, experiment: Experiment, documents: list[str]) -> bool:
-    """Whether a report says that it was measured on the scenarios that are in use now."""
-    today = scenarios.set_hash(scenarios.train_set(tx, experiment.profile))
-    return any(_scenario_set(document) == today for document in documents)
-
-
-def _scenario_set(document: str) -> object:
-    """What a report says it was measured on; None for a text that no evaluation wrote."""
+def _fields(document: str) -> dict[str, Any]:
+    """A stored report; nothing of a text that no evaluation wrote."""
     try:
         found = json.loads(document)
     except (ValueError, RecursionError):
-        return None
-    return found.get("scenario_set_hash") if isinstance(found, dict) else None
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _today(tx: Connection, profile: str) -> tuple[object, object]:
+    return scenarios.set_hash(scenarios.train_set(tx, profile)), holdout.version(tx, profile)
+
+
+def _measured_on(report: dict[str, Any]) -> tuple[object, object]:
+    """The train scenarios and the version of the held-out set that a report says it is about."""
+    return report.get("scenario_set_hash"), report.get("holdout_version")
+
+
+def _passed(report: dict[str, Any]) -> bool:
+    return report.get("verdict") == GateVerdict.PASSED.value
+
+
+def _why_not(report: dict[str, Any]) -> str:
+    """The gate's own words, its decisive reason first."""
+    reasons = report.get("reasons")
+    words = [one.get("words") for one in reasons if isinstance(one, dict)] if isinstance(reasons, list) else []
+    return f"{report.get('verdict')}. {words[0]}" if words else f"{report.get('verdict')}."
 
 
 def _on_these_bytes(experiment: Experiment) -> ColumnElement[bool]:
@@ -280,7 +314,7 @@ def _on_these_bytes(experiment: Experiment) -> ColumnElement[bool]:
 
 
 def _checked_reason(text: str | None) -> str | None:
-    return experiments.checked_text(text or "", "A reason", _MAX_REASON).strip() or None
+    return kept(experiments.checked_text(text or "", "A reason", _MAX_REASON)).strip() or None
 
 
 def _not_evaluated(experiment: Experiment) -> str:

@@ -59,11 +59,20 @@ def describe(relpath: str, base: bytes | None, candidate: bytes, limits: ChangeL
 
 def difference(relpath: str, before: bytes | None, after: bytes | None) -> str:
     """A unified diff of any two versions (None: no file), for a person's eyes; empty only when they are the same."""
+    return _compared(relpath, before, after, "backslashreplace")
+
+
+def patch(relpath: str, before: bytes | None, after: bytes | None) -> bytes:
+    """The same for ``git apply``: exact, whatever the encoding of the file."""
+    return _compared(relpath, before, after, "surrogateescape").encode("utf-8", "surrogateescape")
+
+
+def _compared(relpath: str, before: bytes | None, after: bytes | None, errors: str) -> str:
     if before == after:
         return ""
     lines = split_lines(before or b"")
     start, removed, added = _differing_block(lines, split_lines(after or b""))
-    return _unified(relpath, before, after, lines, start, (removed, added))
+    return _unified(relpath, before, after, lines, start, (removed, added), errors)
 
 
 def _differing_block(before: list[bytes], after: list[bytes]) -> tuple[int, list[bytes], list[bytes]]:
@@ -115,9 +124,15 @@ def _units(lines: list[bytes]) -> list[str]:
 
 
 def _unified(
-    relpath: str, base: bytes | None, after: bytes | None, before: list[bytes], start: int, block: _Block
+    relpath: str,
+    base: bytes | None,
+    after: bytes | None,
+    before: list[bytes],
+    start: int,
+    block: _Block,
+    errors: str = "backslashreplace",
 ) -> str:
-    """A unified diff for reading; bytes that are not UTF-8 show as escapes. The stored blobs are what is applied.
+    """A unified diff; ``errors`` is how bytes that are not UTF-8 show. The stored blobs are what is applied.
 
     Only the block is looked at: comparing whole files line by line takes minutes when many lines are alike.
     """
@@ -132,7 +147,7 @@ def _unified(
         f"@@ -{_range(first, len(removed) + around)} +{_range(first, len(added) + around)} @@\n",
     ]
     marked = [(" ", leading), ("-", removed), ("+", added), (" ", trailing)]
-    body = [f"{mark}{line}" for mark, lines in marked for line in _readable(lines)]
+    body = [f"{mark}{line}" for mark, lines in marked for line in _decoded(lines, errors)]
     ended = [line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in body]
     return "".join([*head, *ended])
 
@@ -144,5 +159,5 @@ def _range(first: int, count: int) -> str:
     return f"{first + 1 if count else first},{count}"
 
 
-def _readable(lines: list[bytes]) -> list[str]:
-    return [line.decode("utf-8", "backslashreplace") for line in lines]
+def _decoded(lines: list[bytes], errors: str) -> list[str]:
+    return [line.decode("utf-8", errors) for line in lines]

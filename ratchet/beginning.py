@@ -13,6 +13,7 @@ from .actor import Actor
 from .context import Context
 from .experiments import Experiment
 from .journal import Kind, Plan
+from .kept_words import kept
 from .signing import consent
 from .states import State
 
@@ -30,13 +31,13 @@ def ask_force(context: Context, experiment_id: int, signer: str, actor: Actor, r
     """
     experiment = experiments.get(context, experiment_id)
     found = experiments.current_file(context, experiment.profile, experiment.target_relpath)
-    claim = consent.about(experiment, Purpose.FORCE, reason=reason, found_sha256=found.sha256)
+    claim = consent.about(experiment, Purpose.FORCE, reason=kept(reason), found_sha256=found.sha256)
     return consent.ask(context, claim, signer, actor)
 
 
 def ask_revert(context: Context, experiment_id: int, signer: str, actor: Actor, reason: str) -> Challenge:
     """What the reviewer with the public key ``signer`` is to sign to take a verified change back."""
-    claim = consent.about(experiments.get(context, experiment_id), Purpose.REVERT_VERIFIED, reason=reason)
+    claim = consent.about(experiments.get(context, experiment_id), Purpose.REVERT_VERIFIED, reason=kept(reason))
     return consent.ask(context, claim, signer, actor)
 
 
@@ -48,7 +49,14 @@ def revert_purpose(experiment: Experiment, *, force: bool) -> Purpose | None:
 
 
 def opening(
-    context: Context, experiment: Experiment, plan: Plan, reason: str | None, signed: Signed | None, *, forced: bool
+    context: Context,
+    experiment: Experiment,
+    plan: Plan,
+    reason: str | None,
+    signed: Signed | None,
+    *,
+    forced: bool,
+    in_chat: bool = False,
 ) -> Opening:
     """The transaction in which ``plan`` begins. Entering it raises what :func:`consent.require` does."""
     purpose = Purpose.FORCE if forced else None
@@ -57,7 +65,8 @@ def opening(
     if purpose is None:
         return _unasked(context, plan.actor)
     further = {"found_sha256": plan.expected_sha256} if forced else {}
-    return _agreed(context, consent.about(experiment, purpose, reason=reason, **further), plan.actor, signed)
+    claim = consent.about(experiment, purpose, reason=reason, **further)
+    return _agreed(context, claim, plan.actor, signed, in_chat)
 
 
 @contextmanager
@@ -67,6 +76,8 @@ def _unasked(context: Context, actor: Actor) -> Iterator[tuple[Connection, Actor
 
 
 @contextmanager
-def _agreed(context: Context, claim: Claim, actor: Actor, signed: Signed | None) -> Iterator[tuple[Connection, Actor]]:
+def _agreed(
+    context: Context, claim: Claim, actor: Actor, signed: Signed | None, in_chat: bool
+) -> Iterator[tuple[Connection, Actor]]:
     with consent.attempt(context, actor, claim.purpose, signed) as tx:
-        yield tx, consent.require(context, tx, claim, actor, signed).actor
+        yield tx, consent.require(context, tx, claim, actor, signed, in_chat=in_chat).actor

@@ -14,12 +14,14 @@ from ..reviewing.payload import Claim, Purpose
 from . import events
 from .actor import Actor
 from .context import Context
+from .kept_words import kept
 from .signing import consent
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _LONGEST_PAUSE_S = 3600.0
+_LONGEST_REASON = 500
 
 
 @dataclass(frozen=True)
@@ -57,14 +59,28 @@ def get(context: Context, profile: str) -> Control:
         return control(tx, profile)
 
 
-def pause(context: Context, profile: str, actor: Actor) -> Control:
+def pause(context: Context, profile: str, actor: Actor, reason: str = "") -> Control:
     """Stop everything that changes this profile, except taking back a live change that failed."""
     context.home(profile)
     with context.store.write() as tx:
         if not control(tx, profile).paused:
             _write(tx, profile, paused=1, paused_by=actor.name, paused_at=clock.stamp())
-            events.emit(tx, "profile.paused", profile=profile, actor=actor.name)
+            events.emit(
+                tx,
+                "profile.paused",
+                profile=profile,
+                actor=actor.name,
+                principal=actor.principal,
+                reason=kept(reason)[:_LONGEST_REASON],
+            )
         return control(tx, profile)
+
+
+def why_paused(context: Context, profile: str) -> str:
+    """The reason that was given when this profile was last paused; empty when there was none."""
+    with context.store.read() as tx:
+        found = events.latest(tx, "profile.paused", profile, limit=1)
+    return str(found[0].payload.get("reason") or "") if found else ""
 
 
 def resume(context: Context, profile: str, actor: Actor, signed: Signed | None = None) -> Control:
@@ -98,12 +114,13 @@ def check_not_paused(tx: Connection, profile: str) -> None:
 
 def note_failure(context: Context, profile: str, error: BaseException) -> Control:
     """Remember that the daemon failed on this profile; each failure in a row doubles the pause before the next try."""
+    what = kept(f"{error}")[:500]
     with context.store.write() as tx:
         failures = control(tx, profile).failures + 1
         pause_s = min(context.settings.daemon.backoff_s * 2.0 ** (failures - 1), _LONGEST_PAUSE_S)
         retry_at = clock.stamp(clock.now() + timedelta(seconds=pause_s))
-        _write(tx, profile, failures=failures, last_error=f"{error}"[:500], retry_at=retry_at)
-        events.emit(tx, "daemon.failure", profile=profile, error=f"{error}"[:500], failures=failures)
+        _write(tx, profile, failures=failures, last_error=what, retry_at=retry_at)
+        events.emit(tx, "daemon.failure", profile=profile, error=what, failures=failures)
         return control(tx, profile)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ from .context import Context
 from .files.containment import checked_relpath
 from .files.guarded_file import FileVersion, read_file
 from .git import history as git_history
+from .kept_words import kept
 from .states import State
 
 if TYPE_CHECKING:
@@ -189,10 +191,13 @@ def propose(
     actor: Actor,
     *,
     base_sha256: str | None = None,
+    proposer_model: str | None = None,
+    also: Callable[[Connection, int], None] | None = None,
 ) -> Experiment:
     """Store one small change to the file as it is now as a new experiment, and queue its evaluation.
 
-    ``base_sha256``, when given, is the version the candidate was made from. Raises UnknownProfile, PathRefused,
+    ``base_sha256``, when given, is the version the candidate was made from. ``also`` is called with the transaction
+    and the new id: what it writes is there exactly when the experiment is. Raises UnknownProfile, PathRefused,
     ChangeRefused (also for a secret), BadInput, FileDrifted when the file has moved on, GitRefused, GitUnavailable.
     """
     checked_text(rationale, "A rationale")
@@ -203,10 +208,15 @@ def propose(
         raise FileDrifted(f"{relpath} was edited since this change was written. Make it from today's file.")
     change = describe(relpath, base.content, candidate, context.settings.changes)
     _hold_no_secret({f"the proposed {relpath}": candidate, "the rationale": rationale.encode("utf-8", "surrogatepass")})
+    rationale = kept(rationale)
     git = _git_facts(context, profile, target, base)
     with context.store.write() as tx:
-        experiment_id = _insert(tx, context, profile, target, base, candidate, change, rationale, actor, git)
+        experiment_id = _insert(
+            tx, context, profile, target, base, candidate, change, rationale, actor, git, proposer_model
+        )
         _queue_evaluation(tx, profile, experiment_id)
+        if also is not None:
+            also(tx, experiment_id)
         return load(tx, experiment_id)
 
 
@@ -227,7 +237,7 @@ def reject(context: Context, experiment_id: int, actor: Actor, reason: str) -> E
 
     Raises IllegalTransition, UnknownExperiment, BadInput, ProfileBusy while it is being applied.
     """
-    checked_text(reason, "A reason")
+    reason = kept(checked_text(reason, "A reason"))
     profile = get(context, experiment_id).profile
     # An apply under way reads the state first and moves it last: in between, it may not change.
     with context.profile_lock(profile), context.store.write() as tx:
@@ -279,6 +289,7 @@ def _insert(
     rationale: str,
     actor: Actor,
     git: _GitFacts,
+    proposer_model: str | None,
 ) -> int:
     moment = clock.stamp()
     row = {
@@ -299,6 +310,7 @@ def _insert(
         "base_commit_sha": git.commit,
         "base_blob_sha": git.blob,
         "proposed_by": actor.name,
+        "proposer_model": proposer_model,
         "evaluation_status": "queued",
         "created_at": moment,
         "updated_at": moment,

@@ -97,13 +97,17 @@ def newest(tx: Connection, profile: str) -> dict[str, bool]:
     return {session_id: bool(good) for session_id, good in driver(tx).execute(query, (profile,))}
 
 
-def list_feedback(context: Context, *, profile: str | None = None, limit: int = 100) -> list[Feedback]:
-    """Everything that was said, newest first. Raises BadInput."""
+def list_feedback(
+    context: Context, *, profile: str | None = None, limit: int = 100, before: int | None = None
+) -> list[Feedback]:
+    """Newest first; ``before`` is the id from which the next page goes on. Raises BadInput."""
     if not 1 <= limit <= 1000:
         raise BadInput("limit must be between 1 and 1000.")
     table = schema.session_feedback
     query = select(table).order_by(table.c.id.desc()).limit(limit)
     if profile is not None:
         query = query.where(table.c.profile == profile)
+    if before is not None:
+        query = query.where(table.c.id < before)
     with context.store.read() as tx:
         return [as_record(Feedback, row) for row in tx.execute(query)]

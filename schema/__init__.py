@@ -6,6 +6,7 @@ from .base import metadata
 from .control import events, jobs, leases, profile_controls, write_counter
 from .evaluation import baselines, eval_runs, reports, scenario_results, scenarios
 from .experiments import approvals, blobs, experiments, snapshots, transitions
+from .holdout import confirmations, holdout_reads, holdout_rotations
 from .judging import human_labels, judge_votes
 from .live import (
     calibrations,
@@ -16,11 +17,13 @@ from .live import (
     window_sessions,
 )
 from .operations import file_operations
+from .proposal import proposal_drafts, proposal_failures, proposal_requests
 from .reviewing import challenges, reviewer_changes, signature_attempts, signatures
+from .scheduling import job_schedules, spending
 from .triggers import TRIGGERS
 from .watching import guarded_files, guarded_profiles, notify_cursors
 
-HEAD = "0006"
+HEAD = "0009"
 """The newest migration; a database at any other revision is upgraded or refused."""
 
 __all__ = [
@@ -31,13 +34,17 @@ __all__ = [
     "blobs",
     "calibrations",
     "challenges",
+    "confirmations",
     "eval_runs",
     "events",
     "experiments",
     "file_operations",
     "guarded_files",
     "guarded_profiles",
+    "holdout_reads",
+    "holdout_rotations",
     "human_labels",
+    "job_schedules",
     "jobs",
     "judge_votes",
     "leases",
@@ -46,6 +53,9 @@ __all__ = [
     "metrics_snapshots",
     "notify_cursors",
     "profile_controls",
+    "proposal_drafts",
+    "proposal_failures",
+    "proposal_requests",
     "reports",
     "reviewer_changes",
     "scenario_results",
@@ -55,6 +65,7 @@ __all__ = [
     "signature_attempts",
     "signatures",
     "snapshots",
+    "spending",
     "transitions",
     "window_sessions",
     "write_counter",

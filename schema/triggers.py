@@ -30,9 +30,23 @@ _APPEND_ONLY = (
     "calibrations",
     "judge_votes",
     "human_labels",
+    "proposal_failures",
+    "holdout_rotations",
+    "holdout_reads",
+    "confirmations",
+    "spending",
     *APPEND_ONLY,
 )
-_KEPT = ("experiments", "eval_runs", "file_operations", "jobs", "scenarios", *KEPT)
+_KEPT = (
+    "experiments",
+    "eval_runs",
+    "file_operations",
+    "jobs",
+    "scenarios",
+    "proposal_requests",
+    "proposal_drafts",
+    *KEPT,
+)
 
 KEPT_FOR_GOOD = (*_APPEND_ONLY, *_KEPT)
 """Tables of which no row is ever deleted."""

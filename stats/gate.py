@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from . import holm
+from . import holm, sign_test
 from .comparison import Comparison, Precision, Split, compare
 from .flips import FlipRate
 from .pairs import Pair
@@ -39,6 +39,7 @@ class Cause(StrEnum):
     NOT_TRIED_AGAINST_ITSELF = "baseline not tried against itself"
     NO_PAIR = "no scenario with a result in both arms"
     CRITICAL_WITHOUT_RESULT = "critical scenario without a result"
+    HELD_OUT_USED_UP = "held-out set used up"
     COULD_NOT_CONVINCE = "no result could have convinced"
     NO_GAIN = "no gain"
     NOT_CONVINCING = "gain may be chance"
@@ -52,6 +53,7 @@ VERDICTS = {
     Cause.NOT_TRIED_AGAINST_ITSELF: GateVerdict.NO_VERDICT,
     Cause.NO_PAIR: GateVerdict.NO_VERDICT,
     Cause.CRITICAL_WITHOUT_RESULT: GateVerdict.NO_VERDICT,
+    Cause.HELD_OUT_USED_UP: GateVerdict.NO_VERDICT,
     Cause.COULD_NOT_CONVINCE: GateVerdict.UNDERPOWERED,
     Cause.NO_GAIN: GateVerdict.FAILED,
     Cause.NOT_CONVINCING: GateVerdict.FAILED,
@@ -66,7 +68,8 @@ class Reason:
     """One cause, where it was seen, the scenarios it names, and the figure that lies on the wrong side of its limit.
 
     ``value`` and ``limit`` are flip rates for flips; p-values for what did or did not convince; numbers of scenarios,
-    as there are and as it would take, where no result could have convinced; gains for no gain.
+    as there are and as it would take, where no result could have convinced; gains for no gain; confirmations, as there
+    were and as were planned, for a held-out set that is used up.
     """
 
     cause: Cause
@@ -80,13 +83,15 @@ class Reason:
 class GateRules:
     """The gate's constants. ``planned`` is how many confirmations a held-out version is meant for: see ``holm.level``.
 
-    Raises ValueError unless 0 < alpha <= screen < 1/2, planned >= 1 and 0 <= max_flip_rate <= 1.
+    A pair of runs of the same bytes may disagree in ``max_flip_rate`` of all cases. It protects power, not alpha: the
+    test is exact however much the runs waver, but beyond .3 it takes twice the scenarios to see the same gain
+    (benchmarks/gate.py). Raises ValueError unless 0 < alpha <= screen < 1/2, planned >= 1 and 0 <= max_flip_rate <= 1.
     """
 
     screen: float = 0.10
     alpha: float = 0.05
-    planned: int = 1
-    max_flip_rate: float = 0.05
+    planned: int = 3
+    max_flip_rate: float = 0.30
     precision: Precision = field(default_factory=Precision)
 
     def __post_init__(self) -> None:
@@ -147,6 +152,22 @@ def decide(evidence: Evidence, rules: GateRules | None = None) -> Decision:
     return _confirm(train, evidence.holdout, evidence, rules)
 
 
+def unasked(screened: Decision, asked: int, usable: int, earlier: Sequence[float], rules: GateRules) -> Decision | None:
+    """The decision on a screened candidate whose confirmation would be wasted; None when it would not be.
+
+    ``asked`` is how many other changes this version of the held-out set was asked about, ``usable`` the number of its
+    scenarios. A set that was asked as often as planned is used up, and one that is too small could convince nobody.
+    """
+    needed = sign_test.wins_needed(holm.level(earlier, rules.alpha, planned=rules.planned))
+    if asked >= rules.planned:
+        why = Reason(Cause.HELD_OUT_USED_UP, Split.HOLDOUT, (), asked, rules.planned)
+    elif usable < needed:
+        why = Reason(Cause.COULD_NOT_CONVINCE, Split.HOLDOUT, (), usable, needed)
+    else:
+        return None
+    return _decision(screened.train, [why], screened=True)
+
+
 def _confirm(train: Comparison, pairs: tuple[Pair, ...], evidence: Evidence, rules: GateRules) -> Decision:
     earlier, planned = evidence.earlier, rules.planned
     level = holm.level(earlier, rules.alpha, planned=planned)
@@ -192,7 +213,7 @@ def _critical(
 def _unconvinced(found: Comparison) -> Iterator[Reason]:
     if found.difference is None:
         yield Reason(Cause.NO_PAIR, found.split, found.left_out)
-    elif found.underpowered:
+    elif found.underpowered and found.difference >= 0:  # a loss shows even where no gain could have
         yield Reason(Cause.COULD_NOT_CONVINCE, found.split, (), found.scenarios, found.scenarios_needed)
     elif found.difference <= 0:
         yield Reason(Cause.NO_GAIN, found.split, found.losses, found.difference, 0.0)

@@ -34,6 +34,13 @@ def grade(scenario: Scenario, run: AgentRun, judge: Judge | None) -> Graded:
     return Graded(checks.evaluate(checks.parse_checks(scenario.checks), run, grade=ask), judgements)
 
 
+def needed_tools(scenario: Scenario) -> frozenset[str]:
+    """The tools that a run of this scenario must use to pass."""
+    return frozenset(
+        check.value for check in checks.parse_checks(scenario.checks) if isinstance(check, checks.ToolUsed)
+    )
+
+
 def needs_judge(scenarios: Sequence[Scenario]) -> bool:
     """Whether any scenario has a rubric."""
     return any(isinstance(check, checks.Judge) for one in scenarios for check in checks.parse_checks(one.checks))

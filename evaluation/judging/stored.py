@@ -69,6 +69,16 @@ def figures(tx: Connection, eval_run_ids: Collection[int]) -> Figures | None:
     return Figures(len(rows), spoiled, agreement, _total([row[3] for row in rows]), _total([row[4] for row in rows]))
 
 
+def cost_micro_usd(tx: Connection, run_id: str, eval_run_ids: Collection[int]) -> int | None:
+    """What a judge cost in all: its votes on the results of these runs, and what it took to admit it.
+
+    None when the price of one call is unknown.
+    """
+    results = f"SELECT id FROM experiment_scenario_results WHERE eval_run_id IN ({', '.join('?' * len(eval_run_ids))})"
+    query = f"SELECT cost_micro_usd FROM judge_votes WHERE judge_run_id = ? OR result_id IN ({results})"
+    return _total([cost for (cost,) in driver(tx).execute(query, (run_id, *eval_run_ids))])
+
+
 def _total(numbers: Sequence[int | None]) -> int | None:
     known = [number for number in numbers if number is not None]
     return sum(known) if len(known) == len(numbers) else None

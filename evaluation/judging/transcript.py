@@ -31,9 +31,9 @@ def lines(question: str, run: AgentRun) -> Iterator[str]:
 
     Secrets and personal data are replaced by placeholders.
     """
-    yield _line({"from": "user", **_cut("text", question, MAX_QUESTION)})
+    yield line({"from": "user", **cut("text", question, MAX_QUESTION)})
     yield from _calls(run.tool_trace)
-    yield _line({"from": "agent", **_cut("answer", run.answer, MAX_ANSWER)})
+    yield line({"from": "agent", **cut("answer", run.answer, MAX_ANSWER)})
 
 
 def quoted(text: str) -> str:
@@ -46,17 +46,17 @@ def _calls(trace: tuple[ToolCall, ...]) -> Iterator[str]:
     tail = trace[max(len(head), len(trace) - MAX_CALLS // 2) :]
     yield from map(_call, head)
     if left_out := len(trace) - len(head) - len(tail):
-        yield _line({"from": "agent", "left_out_tool_calls": left_out})
+        yield line({"from": "agent", "left_out_tool_calls": left_out})
     yield from map(_call, tail)
 
 
 def _call(call: ToolCall) -> str:
-    facts = {"from": "agent", "tool": sanitize(call.name).text, **_cut("arguments", call.arguments, MAX_ARGUMENTS)}
-    return _line({**facts, "succeeded": call.ok})
+    facts = {"from": "agent", "tool": sanitize(call.name).text, **cut("arguments", call.arguments, MAX_ARGUMENTS)}
+    return line({**facts, "succeeded": call.ok})
 
 
-def _cut(name: str, text: str, most: int) -> dict[str, object]:
-    """The text under its name; of a long one its beginning and its end, with how much lies between."""
+def cut(name: str, text: str, most: int) -> dict[str, object]:
+    """The sanitized text under its name; of a long one its beginning and its end, with how much lies between."""
     text = sanitize(text).text
     if len(text) <= most:
         return {name: text}
@@ -65,7 +65,8 @@ def _cut(name: str, text: str, most: int) -> dict[str, object]:
     return {name: text[: most - tail], "left_out_characters": left_out, f"{name}_ends_with": text[-tail:]}
 
 
-def _line(item: dict[str, object]) -> str:
+def line(item: dict[str, object]) -> str:
+    """One item as one line of JSON, without any character that shows as nothing or marks up a prompt."""
     return _plain(json.dumps(item, ensure_ascii=False))
 
 

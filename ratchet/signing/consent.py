@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 SIGNED, UNSIGNED = "signed", "unsigned"
 _LONGEST_REASON = 300
-_ALWAYS_SIGNED = frozenset({Purpose.FORCE, Purpose.REVEAL_HOLDOUT})
+_ALWAYS_SIGNED = frozenset({Purpose.FORCE, Purpose.REVEAL_HOLDOUT, Purpose.ROTATE_HOLDOUT})
 _REFUSALS = (Forbidden, PassphraseRefused, PayloadRefused, TooManyAttempts)
 
 

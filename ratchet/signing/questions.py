@@ -93,7 +93,7 @@ def _resume(context: Context, question: Question, signer: str, actor: Actor) -> 
 def _reveal(context: Context, question: Question, signer: str, actor: Actor) -> Challenge:
     profile = question.named_profile()
     context.home(profile)
-    return consent.ask(context, Claim(purpose=Purpose.REVEAL_HOLDOUT, profile=profile), signer, actor)
+    return consent.ask(context, Claim(purpose=question.purpose, profile=profile), signer, actor)
 
 
 def _delete(context: Context, question: Question, signer: str, actor: Actor) -> Challenge:
@@ -110,6 +110,7 @@ _ASKED: Mapping[Purpose, Callable[[Context, Question, str, Actor], Challenge]] =
         Purpose.DECIDE: _decide,
         Purpose.RESUME: _resume,
         Purpose.REVEAL_HOLDOUT: _reveal,
+        Purpose.ROTATE_HOLDOUT: _reveal,
         Purpose.DELETE_HOLDOUT: _delete,
     }
 )

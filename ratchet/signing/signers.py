@@ -8,6 +8,7 @@ from ...errors import BadInput
 from ...reviewing import attempts, keys
 from ...reviewing.challenges import Challenge, Signed
 from ...reviewing.keys import KeyFile, SigningKey
+from ...reviewing.payload import parse
 from ...reviewing.refusals import KeyUnusable
 from ...reviewing.reviewers import ReviewerSet
 from ..actor import Actor
@@ -54,14 +55,20 @@ def sign(key: SigningKey, challenge: Challenge) -> Signed:
     return Signed(challenge.payload, key.sign(challenge.payload.message()))
 
 
-def sign_here(context: Context, question: Question, name: str | None, passphrase: str, actor: Actor) -> Signed | None:
+def sign_here(
+    context: Context, question: Question, name: str | None, passphrase: str, actor: Actor, *, shown: str | None = None
+) -> Signed | None:
     """Sign what ``question`` asks with the key of the reviewer ``name``; None where no signature is needed.
 
-    Raises what :func:`own_key`, :func:`unlocked`, :func:`consent.signers` and :func:`questions.ask` do.
+    ``shown`` is a payload that was handed out before, and then signed as it is. Raises what :func:`own_key`,
+    :func:`unlocked`, :func:`consent.signers` and :func:`questions.ask` do, PayloadRefused for a ``shown`` that is none.
     """
     with consent.traced(context, actor, question.purpose):
         current = consent.signers(context)
         if current is None:
             return None
+        payload = None if shown is None else parse(shown)
         key = unlocked(context, own_key(context, current, name), passphrase, actor.principal)
-        return sign(key, questions.ask(context, question, key.public_key, actor))
+        if payload is None:
+            return sign(key, questions.ask(context, question, key.public_key, actor))
+        return Signed(payload, key.sign(payload.message()))

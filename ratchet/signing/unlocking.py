@@ -31,6 +31,12 @@ def unlock(context: Context, profile: str, actor: Actor, signed: Signed | None) 
         return str(until)
 
 
+def shown_until(context: Context, profile: str) -> str | None:
+    """Until when the held-out scenarios of ``profile`` are shown; None when they are not."""
+    with context.store.read() as tx:
+        return unlocked_until(context, tx, profile)
+
+
 def unlocked_until(context: Context, tx: Connection, profile: str) -> str | None:
     """Until when the held-out scenarios of ``profile`` are shown; None when they are not, for whatever reason."""
     try:

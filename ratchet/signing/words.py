@@ -57,6 +57,7 @@ def _what(claim: Claim) -> str:
         Purpose.DECIDE: f"Decide the unclear window of experiment {number} ({claim.decision} the change): {where}",
         Purpose.RESUME: f"Let changes of profile '{claim.profile}' go on",
         Purpose.REVEAL_HOLDOUT: f"Show the held-out scenarios of profile '{claim.profile}'",
+        Purpose.ROTATE_HOLDOUT: f"Show the held-out scenarios of profile '{claim.profile}' for good, hold out others",
         Purpose.DELETE_HOLDOUT: f"Delete held-out scenario {claim.scenario} of profile '{claim.profile}'",
     }.get(claim.purpose, claim.purpose.value)
     return _flat(sentence)
@@ -112,7 +113,20 @@ def _evaluation(tx: Connection, claim: Claim) -> str:
     shown = " to ".join(f"{one:.0%}" if isinstance(one, float | int) else "?" for one in scores)
     compared = report.get("scenarios")
     count = len(compared) if isinstance(compared, list) else 0
-    return _flat(f"{report.get('verdict')}, {shown} passed on {count} scenarios")
+    said = f"{report.get('verdict')}, {shown} passed on {count} train scenarios"
+    return _flat(f"{said}{_held_out(report.get('holdout'))}{_decisive(report.get('reasons'))}")
+
+
+def _held_out(found: object) -> str:
+    difference = found.get("difference") if isinstance(found, dict) else None
+    return f", {100 * difference:+.0f} points on held-out ones" if isinstance(difference, float | int) else ""
+
+
+def _decisive(reasons: object) -> str:
+    """The gate's first reason, in its own words."""
+    first = reasons[0] if isinstance(reasons, list) and reasons else None
+    words = first.get("words") if isinstance(first, dict) else None
+    return f". {words}" if isinstance(words, str) else ""
 
 
 def _diff(context: Context, claim: Claim, experiment: Experiment) -> Iterator[str]:

@@ -13,6 +13,7 @@ from .. import apply, events, experiments, states
 from ..actor import Actor
 from ..context import Context
 from ..experiments import Experiment
+from ..kept_words import kept
 from ..signing import consent
 from ..states import State
 from . import live_plan
@@ -70,7 +71,8 @@ def decide(
 
 
 def _claim(context: Context, experiment_id: int, choice: Choice, reason: str) -> Claim:
-    if not experiments.checked_text(reason, "A reason", _MAX_REASON).strip():
+    reason = kept(experiments.checked_text(reason, "A reason", _MAX_REASON))
+    if not reason.strip():
         raise BadInput("Say why: a decision without evidence needs a reason (--reason).")
     with context.store.read() as tx:
         experiment = _undecided(experiments.load(tx, experiment_id))

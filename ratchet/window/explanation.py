@@ -113,14 +113,13 @@ def _days_left(found: WindowStatus) -> str:
     plan, ends_at = found.plan, found.ends_at
     left = max((ends_at - clock.now()) / _DAY, 0.0) if ends_at else plan.max_days
     end = f"In {days(ceil(left))} the window ends as inconclusive."
-    if not plan.tests:
+    if found.sessions_left is None:
         return f"Nothing is tested, so nothing can verify it. {end}"
-    goal = plan.n if found.counted < plan.n else plan.n_max
-    more = count(goal - found.counted, "more session")
+    more = count(found.sessions_left, "more session")
     rate = _rate(found, left)
     if not rate:
         return f"{more} until the next chance to verify. {end}"
-    wait = ceil((goal - found.counted) / rate)
+    wait = ceil(found.sessions_left / rate)
     return f"{more}, about {days(wait)} at this traffic, until it may be verified. {end}"
 
 

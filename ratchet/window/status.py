@@ -37,6 +37,13 @@ class WindowStatus:
         return sum(m.counted for m in self.members)
 
     @property
+    def sessions_left(self) -> int | None:
+        """Sessions to count until the next chance to verify; None when no window waits for any."""
+        if self.experiment.state != State.LIVE or self.verdict is not Verdict.UNDECIDED or not self.plan.tests:
+            return None
+        return (self.plan.n if self.counted < self.plan.n else self.plan.n_max) - self.counted
+
+    @property
     def left_out(self) -> tuple[Membership, ...]:
         """Sessions the window is about that could not be counted."""
         return tuple(m for m in self.members if m.eligible and not m.counted)

@@ -54,4 +54,4 @@ def test_the_interface_answers_on_a_filled_database(tmp_path):
 @pytest.mark.soak
 def test_planted_texts_steer_no_verdict():
     figures = json.loads(run("injection", "--every", "9").splitlines()[-1])["injection"]
-    assert figures == {"judge_transcripts": 20, "judge_flips": 0, "proposer_logs": None, "unflagged": None}
+    assert figures == {"judge_transcripts": 20, "judge_flips": 0, "proposer_logs": 35, "unflagged": 0}

@@ -1,4 +1,4 @@
-"""A run can be ended at any moment, with everything it started."""
+"""A run can be ended at any moment, with everything it started, and only a worker fit for it serves another one."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import pickle
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from karpathy_self_improve.errors import BadInput
-from karpathy_self_improve.evaluation import agent_process
-from karpathy_self_improve.evaluation.arm_home import arm_home
+from karpathy_self_improve.evaluation import agent_process, workers
+from karpathy_self_improve.evaluation.agent_process import AgentProcess, Died, worker_command
 from karpathy_self_improve.evaluation.exposure import Arm
 from karpathy_self_improve.evaluation.runner import (
     CANCELLED,
@@ -34,6 +35,13 @@ children = [subprocess.Popen(command), subprocess.Popen(command, start_new_sessi
 pathlib.Path({pids!r}).write_text(" ".join(str(child.pid) for child in children))
 time.sleep(300)
 """
+
+
+@pytest.fixture(autouse=True)
+def nobody_keeps_workers_warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless a test does: other tests of this process may."""
+    monkeypatch.setattr(workers, "_holders", 0)
+    monkeypatch.setattr(workers, "_idle", [])
 
 
 @pytest.fixture
@@ -96,26 +104,63 @@ def test_a_run_can_be_cancelled_from_another_thread(
     assert terminate_all() == 0
 
 
-def test_a_run_cancelled_before_its_process_starts_never_runs(
-    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_cancelled_before_its_process_starts_never_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     worker(monkeypatch, tmp_path, "import time; time.sleep(300)")
-    with agent_process.under_way("g") as process:
+    with agent_process.under_way("g") as turn:
         assert terminate_all() == 1
-        assert process.cancelled.is_set()
-        with arm_home(request_.profile_home, "SOUL.md", b"x", tmp_path) as arm:
-            assert process.run(arm, tmp_path / "none", arm.root / "stderr", 30.0) < 0
-            assert not process.timed_out
+        process = AgentProcess(worker_command(), {}, tmp_path, tmp_path / "stderr")
+        with pytest.raises(Died):
+            turn.ask(process, b"{}", 30.0)
+        process.close()
 
 
-def test_a_child_left_behind_by_a_finished_run_is_ended(
+# Answers each request with its number and its process, after doing what the request asks for.
+ANSWERING = """
+import json, os, subprocess, sys
+for number, line in enumerate(sys.stdin):
+    asked = json.loads(line)["scenario_input"]
+    if asked == "die":
+        os._exit(1)
+    if asked == "leave a child":
+        subprocess.Popen(["sleep", "300"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    if asked == "leave a file":
+        open(os.path.join(os.environ["HERMES_HOME"], "state.db"), "w").close()
+    there = sorted(os.listdir(os.environ["HERMES_HOME"]))
+    print(json.dumps({"error": None, "answer": f"{number} {there}", "session_id": str(os.getpid())}), flush=True)
+"""
+
+
+def served(request: RunRequest, *asked: str) -> list[AgentRun]:
+    return [run_agent_once(replace(request, scenario_input=one)) for one in asked]
+
+
+def test_a_warm_worker_serves_run_after_run_in_a_home_as_new(
     request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pids = tmp_path / "pids"
-    spawn = "import pathlib, subprocess; child = subprocess.Popen(['sleep', '300'])\n"
-    worker(monkeypatch, tmp_path, f"{spawn}pathlib.Path({str(pids)!r}).write_text(str(child.pid))")
-    assert "exit status 0" in str(run_agent_once(request_).error)
-    wait_for(lambda: not alive(pids))
+    worker(monkeypatch, tmp_path, ANSWERING)
+    with workers.kept_warm():
+        runs = served(request_, "hello", "leave a file", "hello")
+        assert len({run.session_id for run in runs}) == 1
+        there = "['SOUL.md', 'config.yaml']"
+        assert [run.answer for run in runs] == [f"0 {there}", f"1 {there[:-1]}, 'state.db']", f"2 {there}"]
+    assert not psutil.pid_exists(int(runs[0].session_id))
+    assert not list(tmp_path.glob("ratchet-arm-*"))
+    assert len({run.session_id for run in served(request_, "hello", "hello")}) == 2  # nobody keeps them warm now
+
+
+def test_a_worker_that_died_ran_often_or_left_a_child_is_replaced(
+    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worker(monkeypatch, tmp_path, ANSWERING)
+    monkeypatch.setattr(workers, "MAX_RUNS", 3)
+    with workers.kept_warm():
+        runs = served(request_, "leave a child", "hello", "die", "hello", "hello", "hello", "hello")
+        assert [run.answer[:1] for run in runs] == ["0", "0", "", "0", "1", "2", "0"]
+        assert [run.transient for run in runs] == [False, False, True, False, False, False, False]
+        assert "died" in str(runs[2].error)
+        # Another way to the model is another worker: a process has one environment.
+        (request_.profile_home / "config.yaml").write_text("model: {default: other, provider: custom}")
+        assert served(request_, "hello")[0].answer[:1] == "0"
 
 
 def test_a_process_that_dies_gives_its_last_words_without_secrets(
@@ -133,7 +178,7 @@ def test_a_profile_that_cannot_be_read_is_an_error_not_a_crash(request_: RunRequ
 
 
 def test_toolsets_that_reach_beyond_the_home_are_refused(request_: RunRequest) -> None:
-    for toolset in ("file", "terminal", "code_execution", "browser", "all", "no-such-toolset"):
+    for toolset in ("code_execution", "browser", "all", "no-such-toolset"):
         with pytest.raises(BadInput, match=toolset):
             run_agent_once(RunRequest(**{**vars(request_), "toolsets": ("skills", toolset)}))
 

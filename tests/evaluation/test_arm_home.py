@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import yaml
 from karpathy_self_improve.errors import ModelUnavailable, PathRefused, Unavailable
 from karpathy_self_improve.evaluation import arm_home as arm_home_module
 from karpathy_self_improve.evaluation.arm_config import arm_config, model_variables, secrets
-from karpathy_self_improve.evaluation.arm_home import PREFIX, arm_home, remove_leftovers
+from karpathy_self_improve.evaluation.arm_home import PREFIX, ArmHome, model_access, remove_leftovers
 
 KEY = "not-a-real-" + "key-1234"
 
@@ -43,6 +45,16 @@ def profile(home: Path) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     return home
+
+
+@contextmanager
+def arm_home(profile: Path, relpath: str, content: bytes | None, parent: Path) -> Iterator[ArmHome]:
+    arm = ArmHome(model_access(profile), parent)
+    try:
+        arm.furnish(profile, relpath, content)
+        yield arm
+    finally:
+        arm.remove()
 
 
 def tree(root: Path) -> set[str]:
@@ -156,7 +168,7 @@ def test_the_agent_gets_the_models_key_and_no_other_variable(
         assert environment["HERMES_HOME"] == str(arm.home)
         assert environment["HERMES_SESSION_SOURCE"] == "ratchet-eval"
         assert Path(environment["HOME"]).is_relative_to(arm.root)
-        assert arm.secrets == {KEY}
+        assert model_access(profile).secrets == {KEY}
     others = {"HERMES_SESSION_ID", "HERMES_YOLO_MODE", "TERM", "OPENROUTER_API_KEY", "ANYTHING", "TELEGRAM_BOT_TOKEN"}
     assert not environment.keys() & others
 

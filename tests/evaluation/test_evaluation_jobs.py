@@ -22,8 +22,8 @@ import pytest
 
 from karpathy_self_improve import _db
 from karpathy_self_improve.demo.scripted_model import MODEL, Failure, ScriptedModel
-from karpathy_self_improve.errors import BadInput, Conflict, NotEvaluated, StoreUnavailable, UnknownJob
-from karpathy_self_improve.evaluation import jobs, reports, results, scenarios, service
+from karpathy_self_improve.errors import BadInput, Conflict, GateNotPassed, NotEvaluated, StoreUnavailable, UnknownJob
+from karpathy_self_improve.evaluation import concluding, jobs, reports, results, scenarios, service
 from karpathy_self_improve.evaluation.exposure import Arm
 from karpathy_self_improve.evaluation.jobs import Job
 from karpathy_self_improve.evaluation.judging.grading import grade
@@ -44,6 +44,7 @@ spec.loader.exec_module(sys.modules[spec.name])
 OLD = "# Soul\n\nYou are a helpful agent.\n"
 NEW = OLD + "Never apologise.\n"
 ANSWERED = AgentRun(answer="hello", completed=True, exposed=True, model="m", provider="p")
+NOTHING_TO_RUN = "the profile has no scenarios that an evaluation could run"
 NO_APOLOGY = {"type": "must_not_contain", "value": "apologise"}
 
 
@@ -54,6 +55,7 @@ class Stage:
         self.home = home
         self.model = model
         self.opened: list[Context] = []
+        self.others = agents()
         (home / "SOUL.md").write_text(OLD)
         self.settings()
 
@@ -62,7 +64,7 @@ class Stage:
         return self.opened[-1]
 
     def settings(self, **evaluation: object) -> None:
-        ours = {"approval": "unsigned", "evaluation": {"timeout_s": 60, **evaluation}}
+        ours = {"approval": "unsigned", "evaluation": {"timeout_s": 60, "repeats": 1, "retries": 0, **evaluation}}
         plugins = {"enabled": ["karpathy-self-improve"], "entries": {"karpathy-self-improve": ours}}
         config = {"model": self.model.model_settings(), "agent": {"api_max_retries": 1}, "plugins": plugins}
         (self.home / "config.yaml").write_text(json.dumps(config))
@@ -93,7 +95,7 @@ class Stage:
                 ran = run(task)
                 results.store_result(evaluation, task, ran, grade(scenario, ran, None))
             with self.context.store.write() as tx:
-                results.conclude(tx, evaluation)
+                concluding.conclude(tx, evaluation)
         return jobs.get_job(self.context, number)
 
     def in_background(self, number: int, **options: Any) -> threading.Thread:
@@ -155,7 +157,7 @@ def test_both_versions_are_measured_and_the_profile_is_left_alone(stage: Stage) 
     assert (seen[0].done, seen[-1].done) == (0, 2)
     assert fingerprint(stage.home) == before
     measured = stage.experiment(number)
-    assert (measured.evaluation_status, measured.verdict) == ("finished", "improved")
+    assert (measured.evaluation_status, measured.verdict) == ("finished", "no verdict")  # nothing ran twice
     assert (measured.baseline_score, measured.offline_score, measured.cost_micro_usd) == (0.0, 1.0, None)
     for row in stage.results(number):
         assert (row["exposed"], row["no_result_reason"], row["split"]) == (1, None, "train")
@@ -171,7 +173,8 @@ def test_both_versions_are_measured_and_the_profile_is_left_alone(stage: Stage) 
         ("finished", f"custom/{MODEL}", 0.0),
         ("finished", f"custom/{MODEL}", 1.0),
     }
-    approval.approve(stage.context, number, SOMEBODY)
+    with pytest.raises(GateNotPassed, match=r"no verdict\. No scenario ran twice on one version"):
+        approval.approve(stage.context, number, SOMEBODY)
     # What a result measured stays, whatever becomes of the scenario.
     kept = stage.results(number)
     scenarios.delete_scenario(stage.context, scenario, SOMEBODY)
@@ -196,7 +199,7 @@ def test_a_run_that_did_not_meet_its_version_has_no_result_and_does_not_score(st
     report = reports.latest(stage.context, number)
     assert report is not None
     assert [one["change"] for one in report["scenarios"]] == ["fixed", "no result"]
-    assert (report["baseline_score"], report["candidate_score"], report["verdict"]) == (0.0, 1.0, "improved")
+    assert (report["baseline_score"], report["candidate_score"], report["train"]["scenarios"]) == (0.0, 1.0, 1)
 
 
 # --- failures around the agent
@@ -240,15 +243,15 @@ def test_a_model_that_hangs_costs_a_few_time_limits_and_not_all_of_them(stage: S
         "the agent could not run: the agent did not finish within 2 seconds"
     }
     assert 4 <= len(rows) < 8
-    assert agents() == []
+    assert not set(agents()) - set(stage.others)
 
 
-def test_checks_that_cannot_be_judged_end_in_failure_at_once(stage: Stage) -> None:
+def test_scenarios_that_nobody_could_judge_are_not_run(stage: Stage) -> None:
     stage.scenario(type="judge", rubric="friendly")
     number = stage.proposed()
     ended = stage.concluded(number, lambda _: ANSWERED)
-    assert (ended.state, ended.attempts) == ("failed", 0)
-    assert "no judge is configured" in str(ended.error)
+    assert (ended.state, ended.error, stage.results(number)) == ("finished", NOTHING_TO_RUN, [])
+    assert stage.experiment(number).evaluation_status == "unmeasured"
 
 
 def test_an_arm_without_a_single_result_is_no_measurement(stage: Stage) -> None:
@@ -262,7 +265,7 @@ def test_an_arm_without_a_single_result_is_no_measurement(stage: Stage) -> None:
 
 
 def test_a_setting_that_no_evaluation_allows_is_a_clear_failure(stage: Stage) -> None:
-    stage.settings(toolsets=["terminal"])
+    stage.settings(toolsets=["browser"])
     stage.scenario()
     number = stage.proposed()
     with pytest.raises(BadInput, match="Toolsets not allowed"):
@@ -423,14 +426,14 @@ def test_a_running_job_is_cancelled_with_the_agents_it_started(stage: Stage) -> 
     stage.model.failure = Failure.HANG
     thread = stage.in_background(number)
     wait_for(lambda: stage.model.requests > 0)
-    assert len(agents()) > 0
+    assert set(agents()) - set(stage.others)
     with pytest.raises(Conflict, match="running already"):
         stage.run(number)
     jobs.cancel(stage.context, number, SOMEBODY)
     thread.join(30)
     ended = jobs.get_job(stage.context, number)
     assert (ended.state, ended.error) == ("cancelled", "cancelled by somebody")
-    assert agents() == []
+    assert not set(agents()) - set(stage.others)
     assert stage.results(number) == []
     assert {run["state"] for run in reports.eval_runs(stage.context, number)} == {"failed"}
     assert list((stage.context.data / "locks").glob("job-*")) == []
@@ -453,7 +456,7 @@ def test_a_profile_whose_scenarios_were_all_deleted_stays_unmeasured(stage: Stag
     number = stage.proposed()
     controls.pause(stage.context, "default", SOMEBODY)
     ended = stage.run(number)
-    assert (ended.state, ended.error) == ("finished", "the profile has no scenarios")
+    assert (ended.state, ended.error) == ("finished", NOTHING_TO_RUN)
     unmeasured = stage.experiment(number)
     assert (unmeasured.evaluation_status, unmeasured.verdict, unmeasured.offline_score) == ("unmeasured", None, None)
     assert reports.latest(stage.context, number) is None
@@ -475,13 +478,8 @@ def test_a_profile_without_scenarios_is_measured_on_starter_ones(stage: Stage) -
 
 def test_a_cancelled_second_evaluation_leaves_the_first_ones_word(stage: Stage) -> None:
     number = stage.proposed()
-    snapshot = json.dumps({"name": "a"})
-    rows = [
-        {"id": n, "scenario_id": 1, "arm": arm, "pass_fail": 1, "scenario_snapshot": snapshot}
-        for n, arm in enumerate(("baseline", "candidate"))
-    ]
     with stage.context.store.write() as tx:
-        reports.store(tx, experiments.load(tx, number), {}, rows)
+        reports.store(tx, experiments.load(tx, number), {"verdict": "failed"})
     jobs.cancel(stage.context, number, SOMEBODY)
     assert stage.experiment(number).evaluation_status == "finished"
 

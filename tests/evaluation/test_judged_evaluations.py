@@ -22,6 +22,7 @@ from karpathy_self_improve.evaluation.jobs import get_job
 from karpathy_self_improve.evaluation.judging.canary import JudgeUntrustworthy
 from karpathy_self_improve.evaluation.judging.identities import JudgeNotIndependent
 from karpathy_self_improve.evaluation.judging.judge import Judge, Opening
+from karpathy_self_improve.evaluation.runner import AgentRun
 from karpathy_self_improve.ratchet import events, experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
@@ -46,7 +47,7 @@ class Stage:
         return self.opened[-1]
 
     def configure(self, **auxiliary: dict[str, Any]) -> None:
-        ours = {"approval": "unsigned", "evaluation": {"timeout_s": 60}}
+        ours = {"approval": "unsigned", "evaluation": {"timeout_s": 60, "repeats": 1}}
         plugins = {"enabled": ["karpathy-self-improve"], "entries": {"karpathy-self-improve": ours}}
         model = {"model": self.model.model_settings(), "agent": {"api_max_retries": 1}}
         (self.home / "config.yaml").write_text(json.dumps({**model, "plugins": plugins, "auxiliary": auxiliary}))
@@ -75,12 +76,11 @@ class Stage:
 
 
 @pytest.fixture
-def stage(home: Path) -> Iterator[Stage]:
-    with ScriptedModel() as model:
-        made = Stage(home, model)
-        yield made
-        for one in made.opened:
-            one.store.close()
+def stage(home: Path, model: ScriptedModel) -> Iterator[Stage]:
+    made = Stage(home, model)
+    yield made
+    for one in made.opened:
+        one.store.close()
 
 
 def lone(messages: Messages, **said: object) -> str:
@@ -159,19 +159,22 @@ def test_a_run_that_fails_anyway_costs_no_vote(stage: Stage) -> None:
     assert {row["result_id"] for row in stage.rows(schema.judge_votes)} == {None, after["id"]}
 
 
-def test_without_a_judge_results_say_why(stage: Stage) -> None:
+def test_without_a_judge_a_rubric_is_not_run(stage: Stage) -> None:
     stage.configure()
     number = stage.evaluate()
-    reasons = {row["no_result_reason"] for row in reports.results(stage.context, number)}
-    assert len(reasons) == 1
-    assert "auxiliary.ratchet_judge" in str(reasons)
-    assert get_job(stage.context, number).state == "failed"
-    assert stage.asked_of_judge() == []
+    assert (reports.results(stage.context, number), stage.model.requests) == ([], 0)
+    assert experiments.get(stage.context, number).evaluation_status == "unmeasured"
 
 
 def test_a_judge_without_majority_gives_no_result(stage: Stage) -> None:
-    said = iter(["pass", "fail", "unclear"] * 100)
-    stage.model.judging = lambda messages: lone(messages, **({} if is_canary(messages) else {"verdict": next(said)}))
+    # Both runs may be judged at the same time: each has votes of its own.
+    said = {polite: iter(["pass", "fail", "unclear"] * 100) for polite in (True, False)}
+
+    def torn(messages: Messages) -> str:
+        polite = "apologise" in messages[-1]["content"]
+        return lone(messages, **({} if is_canary(messages) else {"verdict": next(said[polite])}))
+
+    stage.model.judging = torn
     number = stage.evaluate({"type": "exit_ok"}, RUBRIC)
     for row in reports.results(stage.context, number):
         assert row["pass_fail"] is None
@@ -276,7 +279,7 @@ def test_a_vote_of_another_model_does_not_count(stage: Stage) -> None:
     judge = Opening().judge()
     assert judge is not None
     stage.configure(ratchet_judge={**stage.model.judge_settings(), "model": "somebody-else"})
-    found = judge.judge(RUBRIC["rubric"], "hello", service.AgentRun(answer="good day"))
+    found = judge.judge(RUBRIC["rubric"], "hello", AgentRun(answer="good day"))
     assert found.outcome == "no_result"
     assert {vote.reason for vote in found.votes} == {f"'{MODEL}' answered in place of the judge"}
 

@@ -12,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 
 from karpathy_self_improve.evaluation import reports
 from karpathy_self_improve.evaluation.exposure import Arm
-from karpathy_self_improve.evaluation.reports import OfflineVerdict
 from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
@@ -34,21 +33,20 @@ def rows(results: Results) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("results", "verdict"),
+    ("results", "change", "flaky"),
     [
-        ({1: ([0], [1])}, OfflineVerdict.IMPROVED),
-        ({1: ([1], [0])}, OfflineVerdict.WORSE),
-        ({1: ([1], [1])}, OfflineVerdict.UNCHANGED),
-        ({1: ([0], [1]), 2: ([1], [0])}, OfflineVerdict.MIXED),
-        ({1: ([0, 1], [1, 1]), 2: ([1, 1], [1, 1])}, OfflineVerdict.IMPROVED),
-        ({1: ([0], [1]), 2: ([1], [None])}, OfflineVerdict.IMPROVED),
-        ({1: ([1], [None]), 2: ([None], [1])}, OfflineVerdict.NO_RESULT),
-        ({1: ([None], [None])}, OfflineVerdict.NO_RESULT),
-        ({}, OfflineVerdict.NO_RESULT),
+        (([0], [1]), "fixed", False),
+        (([1], [0]), "broken", False),
+        (([1, None], [1, 1]), "unchanged", False),
+        (([0, 1], [1, 1]), "fixed", True),
+        (([1], [None]), "no result", False),
     ],
 )
-def test_the_verdict_is_about_scenarios_with_a_result_in_both_arms(results: Results, verdict: OfflineVerdict) -> None:
-    assert reports.verdict(reports.compare(rows(results))) is verdict
+def test_each_scenario_says_what_became_of_it(
+    results: tuple[list[int | None], list[int | None]], change: str, flaky: bool
+) -> None:
+    (compared,) = reports.compare(rows({1: results}))
+    assert (compared.change, compared.flaky) == (change, flaky)
 
 
 def test_a_missing_result_is_no_failure() -> None:
@@ -78,34 +76,52 @@ def experiment(here: Context) -> experiments.Experiment:
     return experiments.propose(here, "default", "SOUL.md", candidate, "why", Actor("somebody", "os:somebody"))
 
 
-def store(here: Context, experiment: experiments.Experiment, results: Results) -> str:
+def store(here: Context, experiment: experiments.Experiment, **facts: Any) -> str:
     with here.store.write() as tx:
-        return reports.store(tx, experiment, {"runs": {"baseline": 1, "candidate": 2}}, rows(results))
+        return reports.store(tx, experiment, {"verdict": "failed", **facts})
 
 
 def test_a_report_names_the_bytes_it_measured_and_is_found_by_them(
     here: Context, experiment: experiments.Experiment
 ) -> None:
     assert reports.latest(here, experiment.id) is None
-    store(here, experiment, {1: ([1], [1])})
-    sha256 = store(here, experiment, {1: ([0], [1])})
+    store(here, experiment)
+    sha256 = store(here, experiment, verdict="passed")
     found = reports.latest(here, experiment.id)
     assert found is not None
-    assert (found["sha256"], found["verdict"]) == (sha256, "improved")
+    assert (found["sha256"], found["verdict"], found["diff"]) == (sha256, "passed", experiment.diff)
     assert (found["base_sha256"], found["candidate_sha256"]) == (experiment.base_sha256, experiment.candidate_sha256)
-    assert (found["baseline_score"], found["candidate_score"], found["result_ids"]) == (0.0, 1.0, [1, 2])
-    assert found["scenarios"] == [
-        {"scenario_id": 1, "name": "scenario 1", "baseline": 0.0, "candidate": 1.0, "change": "fixed"}
-    ]
 
 
 def test_a_report_is_bound_by_its_hash_and_cannot_be_rewritten(
     here: Context, experiment: experiments.Experiment
 ) -> None:
-    sha256 = store(here, experiment, {1: ([0], [1])})
+    sha256 = store(here, experiment)
     with here.store.read() as tx:
         document = tx.exec_driver_sql("SELECT document FROM reports").scalar_one()
     assert hashlib.sha256(document.encode()).hexdigest() == sha256
     for statement in ("UPDATE reports SET document = '{}'", "DELETE FROM reports"):
         with pytest.raises(IntegrityError, match="append-only"), here.store.write() as tx:
             tx.exec_driver_sql(statement)
+
+
+def test_each_report_is_a_file_of_exactly_its_bytes_which_is_never_written_again(
+    here: Context, experiment: experiments.Experiment
+) -> None:
+    hashes = [store(here, experiment, number=number) for number in (1, 2)]
+    paths = reports.write_files(here, experiment.id)
+    assert [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths] == hashes
+    assert {path.stat().st_mode & 0o777 for path in (*paths, paths[0].parent)} == {0o600, 0o700}
+    paths[0].write_text("somebody's")
+    paths[1].unlink()
+    assert reports.write_files(here, experiment.id) == paths
+    assert paths[0].read_text() == "somebody's"
+    assert hashlib.sha256(paths[1].read_bytes()).hexdigest() == hashes[1]
+
+
+def test_a_report_keeps_no_secret(here: Context, experiment: experiments.Experiment) -> None:
+    token = "ghp_" + "A1b2C3d4" * 4 + "E5f6"
+    store(here, experiment, answers=[{"summary": f"it said {token}"}], effect=0.5)
+    found = reports.latest(here, experiment.id)
+    assert found is not None
+    assert (found["answers"], found["effect"]) == ([{"summary": "it said <github-token>"}], 0.5)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.errors import BadInput, Conflict, RatchetError, UnknownProfile, UnknownScenario
-from karpathy_self_improve.evaluation import scenarios, templates
+from karpathy_self_improve.evaluation import scenarios, starters, templates
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
 
@@ -43,6 +43,8 @@ def add(here: Context, **fields: Any) -> scenarios.Scenario:
         ({"checks": [{"type": "json_schema", "value": {"title": "half a \ud83d"}}]}, BadInput, "Unicode"),
         ({"input_text": "half a \ud83d character"}, BadInput, "Unicode"),
         ({"input_text": "x" * 20_001}, BadInput, "20000"),
+        ({"input_text": "a@b.cc " * 2_857}, BadInput, "20000"),  # as it would be kept
+        ({"checks": [{"type": "judge", "rubric": "a@b.cc " * 571}]}, BadInput, "Check 1"),
         ({"name": "  "}, BadInput, "name"),
         ({"name": "two\nlines"}, BadInput, "name"),
         ({"name": "x" * 201}, BadInput, "name"),
@@ -93,20 +95,20 @@ def test_a_held_out_scenario_is_known_by_name_only_and_runs_in_no_evaluation(her
 
 def test_a_profile_that_never_had_a_scenario_gets_starter_ones_once(here: Context) -> None:
     (here.home("default") / "SOUL.md").write_text("Always end answers with the line: NEXT: <one step>.\n")
-    made = scenarios.ensure_starters(here, "default")
+    made = starters.ensure_starters(here, "default")
     assert {one.source for one in made} == {templates.SOURCE}
     assert "starter: SOUL.md, closing line" in {one.name for one in made}
-    assert scenarios.ensure_starters(here, "default") == []
+    assert starters.ensure_starters(here, "default") == []
     for one in made:
         scenarios.delete_scenario(here, one.id, SOMEBODY)
-    assert scenarios.ensure_starters(here, "default") == []
+    assert starters.ensure_starters(here, "default") == []
 
 
 def test_a_soul_that_is_a_link_gives_the_general_starters(here: Context) -> None:
     soul = here.home("default") / "SOUL.md"
     soul.rename(soul.with_name("elsewhere.md"))
     soul.symlink_to("elsewhere.md")
-    assert len(scenarios.ensure_starters(here, "default")) == len(templates.GENERAL)
+    assert len(starters.ensure_starters(here, "default")) == len(templates.GENERAL)
 
 
 def test_any_edit_of_the_set_changes_its_hash(here: Context) -> None:
