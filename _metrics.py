@@ -112,6 +112,15 @@ class Conversation:
     excluded: Exclusion | None
 
 
+@dataclass(frozen=True)
+class Requests:
+    """What people asked in one conversation, in order, without the host's own notes; the rest as in Conversation."""
+
+    session_id: str
+    excluded: Exclusion | None
+    asked: tuple[str, ...]
+
+
 class Result(StrEnum):
     """One session, one result. Unknown is left out and counted, never guessed."""
 
@@ -193,6 +202,14 @@ def find_conversation(state_db: Path, session_id: str) -> Conversation | None:
     return read_state_db(state_db, lambda database: _conversation(database, session_id), None)
 
 
+def read_requests(state_db: Path, session_id: str) -> Requests | None:
+    """What was asked in the conversation that ``session_id``, the id of any part, belongs to; None without one.
+
+    Raises SessionsUnavailable.
+    """
+    return read_state_db(state_db, lambda database: _requests(database, session_id), None)
+
+
 def next_since(sessions: Sequence[Session], since: datetime | None) -> datetime | None:
     """From where to read next time: the oldest session that is not over, else the newest one; they come again."""
     waiting = [session.started_at for session in sessions if not session.is_over]
@@ -219,8 +236,23 @@ def _is_time(value: object) -> bool:
 
 def _conversation(database: StateDb, session_id: str) -> Conversation | None:
     rows = _keys(database)
-    chains = (chain for chain in _chains(rows) if any(part["id"] == session_id for part in chain))
-    return next((Conversation(chain[0]["id"], _exclusion(chain[0], rows)) for chain in chains), None)
+    chain = _chain_with(rows, session_id)
+    return Conversation(chain[0]["id"], _exclusion(chain[0], rows)) if chain else None
+
+
+def _requests(database: StateDb, session_id: str) -> Requests | None:
+    rows = _keys(database)
+    chain = _chain_with(rows, session_id)
+    if not chain:
+        return None
+    messages = _without_copies(_messages(database, [part["id"] for part in chain]), len(chain) > 1)
+    asked = (m.text for m in messages if m.role == "user" and not m.text.startswith(_HOST_NOTES))
+    return Requests(chain[0]["id"], _exclusion(chain[0], rows), tuple(text for text in asked if text.strip()))
+
+
+def _chain_with(rows: _Rows, session_id: str) -> list[sqlite3.Row]:
+    """The parts of the conversation that a part with this id belongs to; none when there is no such part."""
+    return next((chain for chain in _chains(rows) if any(part["id"] == session_id for part in chain)), [])
 
 
 def _sessions(database: StateDb, since: datetime | None, now: datetime, idle: timedelta) -> tuple[list[Session], int]:

@@ -20,12 +20,14 @@ from queue import SimpleQueue
 
 from . import host
 from .errors import ApprovalVoid, IllegalTransition, ProfilePaused, RatchetError, StoreBehind
-from .evaluation import agent_process, jobs, service
+from .evaluation import agent_process, jobs, service, workers
 from .evaluation.arm_home import remove_leftovers
 from .evaluation.jobs import Job
 from .notifying.notifier import Notifier
 from .notifying.watchdog import note_dead_daemon
 from .observation import snapshots
+from .proposal import requests, settling
+from .proposal import service as proposing
 from .ratchet import apply, controls, experiments, journal, lease
 from .ratchet.actor import DAEMON
 from .ratchet.context import Context, open_context
@@ -142,6 +144,7 @@ class _Daemon:
                 self._guarded(f"profile {profile}", partial(self._attend, profile, work))
         for profile in profiles:
             self._guarded(f"watching {profile}", partial(self._look, profile))
+        self._guarded("the schedule of proposals", lambda: requests.ask_when_due(self.context))
         self._guarded("notifying", lambda: self._notifier.poke(self.context))
 
     def _look(self, profile: str) -> None:
@@ -220,9 +223,12 @@ class _Daemon:
     def _run_jobs(self) -> None:
         """Every job that is due, each once: one that cannot even be written down as failed comes again next round."""
         tried: set[int] = set()
-        while not self.stop.is_set() and (job := jobs.next_due(self.context, without=tried)):
-            tried.add(job.id)
-            self._guarded(f"job {job.id}", partial(self._run_job, job))
+        self._guarded("what the gate says", self._settle)
+        with workers.kept_warm():
+            while not self.stop.is_set() and (job := jobs.next_due(self.context, without=tried)):
+                tried.add(job.id)
+                self._guarded(f"job {job.id}", partial(self._run_job, job))
+                self._guarded("what the gate says", self._settle)
         self._prepare_plans()
 
     def _prepare_plans(self) -> None:
@@ -233,9 +239,15 @@ class _Daemon:
                 self._guarded(f"the live plan of experiment {one.id}", partial(planning.make_plan, self.context, one))
 
     def _run_job(self, job: Job) -> None:
-        self.say(f"{job.profile}: evaluating experiment {job.experiment_id} (job {job.id})")
-        ended = service.run_job(self.context, job.id, stop=self.stop)
+        proposes = job.kind == requests.KIND
+        what = "asking for a proposal" if proposes else f"evaluating experiment {job.experiment_id}"
+        self.say(f"{job.profile}: {what} (job {job.id})")
+        ended = (proposing if proposes else service).run_job(self.context, job.id, stop=self.stop)
         self.say(f"{ended.profile}: job {ended.id} {ended.state}{': ' + ended.error if ended.error else ''}")
+
+    def _settle(self) -> None:
+        for number in settling.settle(self.context):
+            self.say(f"experiment {number} of the proposer did not pass the gate and is rejected")
 
     def _guarded(self, what: str, work: Callable[[], object]) -> None:
         """A daemon that dies of one failure takes nothing back any more: say what happened, and go on."""

@@ -106,6 +106,12 @@ class NotEvaluated(Conflict):
     code = "not_evaluated"
 
 
+class GateNotPassed(Conflict):
+    """The change was measured, and the offline gate did not let it pass."""
+
+    code = "gate_not_passed"
+
+
 class ApprovalVoid(Conflict):
     """Something the approval was bound to has changed."""
 

@@ -301,6 +301,23 @@ def chat_of_message(gateway: Any, source: Any) -> str:
         return ""
 
 
+def in_gateway() -> bool:
+    """Whether this process hands answers to chat platforms. The dashboard's chat is none; it may load the gateway."""
+    return os.environ.get("_HERMES_GATEWAY") == "1" and "tui_gateway.server" not in sys.modules
+
+
+def at_terminal() -> bool:
+    """Whether whoever talks to this process types at its own terminal, and not in the dashboard or another program."""
+    return sys.stdin is not None and sys.stdin.isatty() and "tui_gateway.server" not in sys.modules
+
+
+def tools_of(toolsets: Sequence[str]) -> frozenset[str]:
+    """The names of the tools that an agent with these toolsets may be given; none of a toolset the host lacks."""
+    from toolsets import resolve_toolset
+
+    return frozenset(name for toolset in toolsets for name in resolve_toolset(toolset))
+
+
 def version() -> str:
     """The host's version as it is installed now; a process that was started before an update still runs the old one."""
     from importlib.metadata import PackageNotFoundError

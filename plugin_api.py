@@ -16,11 +16,14 @@ def _assembled() -> APIRouter:
             feedback,
             health,
             jobs,
+            labels,
             live,
             metrics,
             profiles,
+            proposing,
             review,
             reviewers,
+            scenario_files,
             scenarios,
         )
     except ImportError as error:
@@ -35,10 +38,13 @@ def _assembled() -> APIRouter:
         review,
         reviewers,
         live,
+        scenario_files,  # before those that take a number in the same place
         scenarios,
         profiles,
+        proposing,
         jobs,
         feedback,
+        labels,
         baselines,
         audit,
         exports,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from .errors import SettingsInvalid
 
@@ -33,16 +33,51 @@ class ChangeLimits(_Section):
     max_change_lines: int = Field(40, ge=1, description="Most lines one change may add and remove together.")
 
 
+class Cap(_Section):
+    """The most that may be spent in one scope; None: no such cap."""
+
+    usd: float | None = Field(None, gt=0, description="Most US dollars; an unknown price ends the evaluation too.")
+    tokens: int | None = Field(None, ge=1, description="Most tokens, agents and judge together.")
+    calls: int | None = Field(None, ge=1, description="Most model calls, agents and judge together.")
+
+
+class BudgetSettings(_Section):
+    """What evaluations may cost: one of them, all in a day (UTC), and all of one profile in a day."""
+
+    run: Cap = Cap()
+    day: Cap = Cap()
+    profile: Cap = Cap()
+
+
 class EvaluationSettings(_Section):
     """How a proposal is measured before anybody approves it."""
 
-    repeats: int = Field(1, ge=1, le=20, description="Runs of each scenario and arm.")
+    repeats: int = Field(
+        3, ge=1, le=20, description="Runs of each scenario and arm. With one, nothing passes: steadiness is unknown."
+    )
+    confirmations: int = Field(
+        3,
+        ge=1,
+        le=1_000,
+        description="Changes that one held-out set may confirm before it is rotated; the more, the stricter with each.",
+    )
+    max_flip_rate: float = Field(
+        0.30,
+        ge=0,
+        le=1,
+        description="Share of pairs of runs of one version on one scenario that may disagree before the gate refuses.",
+    )
     timeout_s: float = Field(120.0, gt=0, le=86_400, description="Wall-clock limit of one agent run, in seconds.")
     workers: int = Field(2, ge=1, le=64, description="Agent runs at the same time.")
     max_turns: int = Field(12, ge=1, le=1_000, description="Most model calls in one agent run.")
-    toolsets: tuple[str, ...] = Field(
-        ("skills",), description="The host's toolsets an evaluated agent has; file and terminal tools are refused."
+    retries: int = Field(
+        2, ge=0, le=10, description="Times an agent run is tried again, later each time, after a failure around it."
     )
+    toolsets: tuple[str, ...] = Field(
+        ("skills",),
+        description="The host's toolsets an evaluated agent has; 'file' and 'terminal' only where bubblewrap works.",
+    )
+    budget: BudgetSettings = BudgetSettings()
 
 
 class WindowSettings(_Section):
@@ -156,6 +191,59 @@ class NotifySettings(_Section):
     timeout_s: float = Field(15.0, gt=0, le=120, description="Seconds after which one delivery counts as failed.")
 
 
+class DailyCap(Cap):
+    """What the proposer's model may cost in a day (UTC), all profiles together."""
+
+    usd: float | None = Field(None, gt=0, description="Most US dollars a day; an unknown price ends that day too.")
+    tokens: int | None = Field(None, ge=1, description="Most tokens a day.")
+    calls: int | None = Field(30, ge=1, description="Most calls a day (UTC), all profiles together.")
+
+
+class ProposerSettings(_Section):
+    """The model that drafts changes: when it is asked, for what, and how often at most."""
+
+    schedule: str = Field(
+        "",
+        max_length=200,
+        description="When the daemon asks for a proposal, as a cron expression in local time, e.g. '30 3 * * *'; "
+        "empty: never.",
+    )
+    files: tuple[str, ...] = Field(
+        ("SOUL.md",), max_length=50, description="The files it asks for then, relative to each profile."
+    )
+    budget: DailyCap = DailyCap()
+
+    @field_validator("schedule")
+    @classmethod
+    def _is_a_schedule(cls, expression: str) -> str:
+        if expression:
+            from croniter import croniter
+
+            if len(expression.split()) != 5 or not croniter.is_valid(expression):
+                raise ValueError("is no cron expression of five fields, such as '30 3 * * *'")
+        return expression
+
+
+class ChatSender(_Section):
+    """Somebody in a chat: the platform and their id there, as the host's gateway knows them. Names can be chosen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
+
+    platform: str = Field(pattern=r"^[a-z][a-z0-9_.-]*$", max_length=50)
+    sender: str = Field(pattern=r"^[!-~]+$", max_length=200)
+
+
+class ChatSettings(_Section):
+    """What is done from chats."""
+
+    deciders: tuple[ChatSender, ...] = Field(
+        (),
+        max_length=100,
+        description="Who may reject and revert in a chat: {platform: telegram, sender: '123456789'}; platform "
+        "'terminal' with a user's name for `hermes chat` on this machine. Nobody approves in a chat.",
+    )
+
+
 class Settings(_Section):
     """Everything an operator can set. Defaults are safe: nobody approves until a reviewer or ``unsigned`` is set up."""
 
@@ -171,6 +259,8 @@ class Settings(_Section):
     window: WindowSettings = WindowSettings()
     daemon: DaemonSettings = DaemonSettings()
     notify: NotifySettings = NotifySettings()
+    chat: ChatSettings = ChatSettings()
+    proposer: ProposerSettings = ProposerSettings()
 
 
 def server_token_path() -> Path:

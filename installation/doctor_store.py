@@ -13,7 +13,7 @@ from ..ratchet.signing import consent
 from ..ratchet.signing.consent import Trust
 from ..reviewing.refusals import NoReviewer
 from ..schema import HEAD
-from . import overview, service_unit
+from . import doctor_waiting, overview, service_unit
 from .findings import Finding, note, ok, problem
 
 
@@ -83,6 +83,17 @@ def _pinned(found: Trust) -> Finding:
     return ok("reviewers", f"Approvals are signed by: {names}; their fingerprint is the pinned one.")
 
 
+def unfinished() -> Iterator[Finding]:
+    """What waits for a person, and work that nobody does."""
+    context = _opened()
+    if context is None:
+        return
+    try:
+        yield from doctor_waiting.found(context)
+    finally:
+        context.store.close()
+
+
 def service() -> Iterator[Finding]:
     path = service_unit.unit_path()
     if not path.exists():
@@ -103,9 +114,10 @@ def _daemon(daemon: overview.DaemonState) -> Finding:
         return ok("daemon", f"The daemon is at work (process {daemon.pid}).")
     if daemon.heartbeat_at is None:
         return problem("daemon", "No daemon was ever started: nothing is applied, watched or taken back.", start)
+    heard = f"last heard of at {daemon.heartbeat_at[:19].replace('T', ' ')} UTC"
     if daemon.alive:
-        return note("daemon", f"The daemon was last heard of at {daemon.heartbeat_at}.", start)
-    return problem("daemon", f"The daemon is silent; last heard of at {daemon.heartbeat_at}.", start)
+        return note("daemon", f"The daemon was {heard}.", start)
+    return problem("daemon", f"The daemon is silent; {heard}.", start)
 
 
 def _revision(path: Path) -> str | None:
@@ -125,4 +137,4 @@ def _opened() -> Context | None:
     return open_context()
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (database, approving, watching, service)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (database, approving, watching, unfinished, service)

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import host
 from .._db import default_path
 from ..errors import ApprovalRefused, DiskFailed
-from ..evaluation import scenarios
+from ..evaluation import starters
 from ..ratchet.actor import terminal_actor
 from ..ratchet.context import Context, open_context
 from ..ratchet.signing import consent
@@ -136,7 +136,7 @@ def _profile(context: Context, profile: host.Profile) -> Iterator[Step]:
     if package.needs_link(profile):
         yield _link(profile.home)
     yield _enabled(profile)
-    made = len(scenarios.ensure_starters(context, profile.name))
+    made = len(starters.ensure_starters(context, profile.name))
     note = f"{made} starter scenarios" if made else "has scenarios"
     yield Step(StepKind.SCENARIOS, profile.name, bool(made), note)
 

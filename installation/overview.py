@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from .. import clock, host, schema
 from .._db import as_record
+from ..evaluation import scenarios
 from ..ratchet import approval, controls, lease
 from ..ratchet.approval import Approval
 from ..ratchet.context import Context
@@ -148,7 +149,7 @@ def _profile(tx: Connection, profile: host.Profile) -> ProfileOverview:
         baseline_score=baseline,
         measured=baseline is not None,
         last_proposal_at=_newest(tx, "experiments", "created_at", profile.name),
-        last_collection_at=_newest(tx, "session_observations", "observed_at", profile.name),
+        last_collection_at=_newest(tx, "metrics_snapshots", "captured_at", profile.name),
         last_verification_at=_newest(tx, "experiments", "verified_at", profile.name),
     )
 
@@ -179,9 +180,11 @@ def _scenario_counts(tx: Connection, profile: str) -> dict[str, int]:
 
 
 def _newest_score(tx: Connection, profile: str) -> float | None:
-    """The score of the newest evaluation that gave one."""
+    """The score of the newest baseline on today's train scenarios; one on others says nothing any more."""
     table = schema.baselines
-    query = select(table.c.score).where(table.c.profile == profile, table.c.score.is_not(None))
+    today = scenarios.set_hash(scenarios.train_set(tx, profile))
+    still = (table.c.split == "train") & (table.c.scenario_set_hash == today)
+    query = select(table.c.score).where(table.c.profile == profile, still, table.c.score.is_not(None))
     found = tx.execute(query.order_by(table.c.id.desc()).limit(1)).scalar_one_or_none()
     return None if found is None else float(found)
 

@@ -60,9 +60,14 @@ class Message:
 def about(event: Subject, dashboard_url: str) -> Message:
     """The message about one event."""
     profile, experiment = _profile(event), _experiment(event)
-    link = dashboard_url if experiment is None else f"{dashboard_url}#/experiments/{experiment}"
+    link = page(dashboard_url, experiment)
     said = TEMPLATES[event.kind].format(profile=profile or "?", experiment="?" if experiment is None else experiment)
     return Message(f"Self-Improve: {said} {link}", link, event.kind, event.id, profile, experiment)
+
+
+def page(dashboard_url: str, experiment: int | None) -> str:
+    """Where the page shows an experiment, or everything."""
+    return dashboard_url if experiment is None else f"{dashboard_url}#/experiments/{experiment}"
 
 
 def summary(events: Sequence[Subject], dashboard_url: str) -> Message:

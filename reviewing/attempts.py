@@ -76,19 +76,29 @@ def counted(store: Store, principal: str, purpose: str) -> Iterator[None]:
     _end(store, number, Outcome.ACCEPTED)
 
 
+def check(store: Store, principal: str) -> None:
+    """Whether a try would be let in now: nobody should have to type what is refused anyway. Raises TooManyAttempts."""
+    with store.read() as tx:
+        _check(tx, principal, clock.now())
+
+
 def _begin(store: Store, principal: str, purpose: str) -> int:
     moment = clock.now()
     with store.write() as tx:
-        wait = max(_wait_of(tx, principal, moment), _wait_of_all(tx, moment))
-        if wait > timedelta(0):
-            seconds = int(wait.total_seconds()) + 1
-            raise TooManyAttempts(
-                f"Too many signatures or passphrases failed. Try again in {seconds} s; if it was not you, look at "
-                "hermes ratchet reviewer list.",
-                retry_after_s=seconds,
-            )
+        _check(tx, principal, moment)
         row = {"principal": principal, "purpose": purpose, "started_at": clock.stamp(moment)}
         return int(tx.execute(insert(signature_attempts).values(row)).lastrowid)
+
+
+def _check(tx: Connection, principal: str, moment: datetime) -> None:
+    wait = max(_wait_of(tx, principal, moment), _wait_of_all(tx, moment))
+    if wait > timedelta(0):
+        seconds = int(wait.total_seconds()) + 1
+        raise TooManyAttempts(
+            f"Too many signatures or passphrases failed. Try again in {seconds} s; if it was not you, look at "
+            "hermes ratchet reviewer list.",
+            retry_after_s=seconds,
+        )
 
 
 def _end(store: Store, number: int, outcome: Outcome, error: RatchetError | None = None) -> None:

@@ -69,7 +69,7 @@ def test_once_is_heard_of_while_it_evaluates(stage: Stage, until: Any) -> None:
 
 
 def test_one_failing_job_stops_no_other(stage: Stage) -> None:
-    stage.settings(evaluation={"toolsets": ["terminal"]})
+    stage.settings(evaluation={"toolsets": ["browser"]})
     for profile in ("default", "clerk"):
         stage.scenario(profile=profile)
     numbers = [stage.proposed(), stage.proposed("clerk")]

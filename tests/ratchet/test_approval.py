@@ -18,6 +18,7 @@ from karpathy_self_improve.errors import (
     ApprovalVoid,
     BadInput,
     ChangeRefused,
+    GateNotPassed,
     IllegalTransition,
     NotEvaluated,
     ProfileBusy,
@@ -25,7 +26,7 @@ from karpathy_self_improve.errors import (
     ProfilePaused,
     RatchetError,
 )
-from karpathy_self_improve.evaluation import reports, scenarios
+from karpathy_self_improve.evaluation import holdout, reports, scenarios
 from karpathy_self_improve.ratchet import apply, approval, context, controls, experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
@@ -64,18 +65,19 @@ def proposed(here: Context, content: bytes = NEW) -> int:
 
 
 def evaluated(here: Context, number: int, **other: Any) -> str:
-    """A finished report on the experiment, or on one with ``other`` bytes. Returns its hash."""
-    snapshot = json.dumps({"name": "a scenario"})
-    results = [
-        {"id": n, "scenario_id": 1, "arm": arm, "pass_fail": 1, "scenario_snapshot": snapshot}
-        for n, arm in enumerate(("baseline", "candidate"))
-    ]
+    """A report on the experiment, or on one with ``other`` bytes, which passed the gate. Returns its hash."""
     with here.store.write() as tx:
-        facts = {
-            "runs": {"number": number},
-            "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, "default")),
-        }
-        return reports.store(tx, replace(experiments.load(tx, number), **other), facts, results)
+        return reports.store(tx, replace(experiments.load(tx, number), **other), passed(tx))
+
+
+def passed(tx: Any, **other: Any) -> dict[str, Any]:
+    """What a report says that passed the gate on what is there today."""
+    return {
+        "verdict": "passed",
+        "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, "default")),
+        "holdout_version": holdout.version(tx, "default"),
+        **other,
+    }
 
 
 def approve(here: Context, number: int, **options: Any) -> str:
@@ -261,7 +263,7 @@ def test_a_later_evaluation_leaves_the_approval_as_it_was(here: Context) -> None
 @pytest.mark.parametrize(
     ("table", "statement"),
     [
-        ("reports", "UPDATE reports SET document = replace(document, 'unchanged', 'improved')"),
+        ("reports", "UPDATE reports SET document = replace(document, 'passed', 'Passed')"),
         ("reports", "UPDATE reports SET sha256 = 'another'"),
         ("live_plans", "UPDATE live_plans SET document = replace(document, '14.0', '1000.0')"),
         ("approvals", "UPDATE approvals SET relpath = 'skills/x.md'"),
@@ -354,3 +356,38 @@ def test_an_approval_whose_apply_was_cut_short_is_withdrawn_after_the_recovery(
     apply.recover(here)
     assert reject(here, number) == "rejected"
     assert (here.home("default") / "SOUL.md").read_bytes() == OLD
+
+
+# --- what the gate says
+
+
+def stored(here: Context, number: int, **other: Any) -> str:
+    with here.store.write() as tx:
+        return reports.store(tx, experiments.load(tx, number), passed(tx, **other))
+
+
+@pytest.mark.parametrize("verdict", ["failed", "underpowered", "flaky", "no verdict", "Passed", None, True])
+def test_only_what_passed_is_approved_without_a_reason(here: Context, verdict: object) -> None:
+    number = proposed(here)
+    stored(here, number, verdict=verdict, reasons=[{"words": "It may be chance."}])
+    with pytest.raises(GateNotPassed, match=r"It may be chance\. .*--override"):
+        approve(here, number)
+    assert approve(here, number, override_reason="a typo") == "approved"
+
+
+@pytest.mark.parametrize("other", [{"holdout_version": 2}, {"scenario_set_hash": "another"}])
+def test_what_passed_on_other_scenarios_has_to_be_measured_again(here: Context, other: dict[str, Any]) -> None:
+    number = proposed(here)
+    stored(here, number, **other)
+    with pytest.raises(NotEvaluated, match="changed since"):
+        approve(here, number)
+
+
+def test_an_approval_on_a_report_that_did_not_pass_is_void(here: Context) -> None:
+    number = proposed(here)
+    stored(here, number)
+    approve(here, number)
+    failed = stored(here, number, verdict="failed")
+    tamper(here, "approvals", f"UPDATE approvals SET report_sha256 = '{failed}'")
+    with pytest.raises(ApprovalVoid, match="does not say that it passed the gate"):
+        applied(here, number)

@@ -12,11 +12,20 @@ from hypothesis import strategies as st
 
 from karpathy_self_improve.stats.comparison import Method, Precision, Split, compare
 from karpathy_self_improve.stats.flips import flip_rate
-from karpathy_self_improve.stats.gate import VERDICTS, Cause, Decision, Evidence, GateRules, GateVerdict, decide
+from karpathy_self_improve.stats.gate import (
+    VERDICTS,
+    Cause,
+    Decision,
+    Evidence,
+    GateRules,
+    GateVerdict,
+    decide,
+    unasked,
+)
 from karpathy_self_improve.stats.pairs import Pair
 
 QUICK = Precision(resamples=0)
-RULES = GateRules(precision=QUICK)
+RULES = GateRules(planned=1, max_flip_rate=0.05, precision=QUICK)
 CALM = flip_rate([Pair("t0", (True,) * 3, (True,) * 3)])
 WIN, LOSS, TIE, HARD, MUTE = "+-=0?"
 ARMS: dict[str, tuple[tuple[bool | None, ...], tuple[bool | None, ...]]] = {
@@ -84,7 +93,7 @@ def test_nothing_passes_without_a_gain_shown_on_both_splits(train: str, holdout:
 
 
 def test_no_difference_never_passes_however_lax_the_rules() -> None:
-    lax = GateRules(screen=0.49, alpha=0.49, max_flip_rate=1.0, precision=QUICK)
+    lax = GateRules(screen=0.49, alpha=0.49, planned=1, max_flip_rate=1.0, precision=QUICK)
     for what in ("+" * 6 + "0=" * 10, "0" * 20):
         same = tuple(replace(pair, candidate=pair.baseline) for pair in pairs("t", what))
         decision = decide(Evidence(same, None, frozenset(), (), CALM), lax)
@@ -149,6 +158,12 @@ def test_too_few_scenarios_are_underpowered_and_told_how_many_would_do(
     decision = decide(asked(train, holdout), RULES)
     assert (decision.verdict, causes(decision)) == (GateVerdict.UNDERPOWERED, [Cause.COULD_NOT_CONVINCE])
     assert (decision.reasons[0].value, decision.reasons[0].limit) == (there, needed)
+
+
+def test_a_loss_is_called_one_even_where_no_gain_could_have_been_shown() -> None:
+    decision = decide(asked("--="), RULES)
+    assert decision.train.underpowered
+    assert (decision.verdict, causes(decision)) == (GateVerdict.FAILED, [Cause.NO_GAIN])
 
 
 @pytest.mark.parametrize(
@@ -289,3 +304,23 @@ def test_a_scenario_in_both_splits_is_refused() -> None:
 def test_impossible_rules_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="impossible rules"):
         replace(RULES, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("asked_before", "usable", "earlier", "cause", "limit"),
+    [
+        (0, 6, (), None, None),
+        (0, 5, (), Cause.COULD_NOT_CONVINCE, 6),
+        (2, 6, (0.001, 0.4), None, None),
+        (3, 60, (0.4, 0.4, 0.4), Cause.HELD_OUT_USED_UP, 3),
+    ],
+)
+def test_a_confirmation_that_could_tell_nothing_is_not_begun(
+    asked_before: int, usable: int, earlier: tuple[float, ...], cause: Cause | None, limit: int | None
+) -> None:
+    rules = GateRules(planned=3, precision=QUICK)
+    screened = decide(asked("+" * 9), rules)
+    found = unasked(screened, asked_before, usable, earlier, rules)
+    assert (found and found.reasons[0].cause, found and found.reasons[0].limit) == (cause, limit)
+    if found:
+        assert found.verdict in (GateVerdict.UNDERPOWERED, GateVerdict.NO_VERDICT)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from karpathy_self_improve.evaluation import reports, scenarios
+from karpathy_self_improve.evaluation import holdout, reports, scenarios
 from karpathy_self_improve.ratchet import apply, approval, events, experiments, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
@@ -58,16 +57,14 @@ class Desk:
         return experiments.propose(self.context, "default", "SOUL.md", content, "kinder", SOMEBODY).id
 
     def evaluated(self, number: int, **facts: Any) -> str:
-        """A finished report on the proposal, measured on today's scenarios."""
-        snapshot = json.dumps({"name": "a scenario"})
-        rows = [
-            {"id": n, "scenario_id": 1, "arm": arm, "pass_fail": 1, "scenario_snapshot": snapshot}
-            for n, arm in enumerate(("baseline", "candidate"))
-        ]
+        """A finished report on the proposal, which passed the gate on today's scenarios."""
         with self.context.store.write() as tx:
-            today = scenarios.set_hash(scenarios.train_set(tx, "default"))
-            found = experiments.load(tx, number)
-            return reports.store(tx, found, {"scenario_set_hash": today, **facts}, rows)
+            today = {
+                "verdict": "passed",
+                "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, "default")),
+                "holdout_version": holdout.version(tx, "default"),
+            }
+            return reports.store(tx, experiments.load(tx, number), {**today, **facts})
 
     def signed(self, purpose: Purpose, number: int | None = None, **other: Any) -> Signed:
         """What the reviewer hands in for this question."""

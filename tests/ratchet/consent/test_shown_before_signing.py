@@ -54,12 +54,14 @@ def test_a_stored_diff_that_lies_is_shown_to_nobody(desk: Any) -> None:
 
 def test_what_the_approval_rests_on_is_shown_with_it(desk: Any) -> None:
     number = desk.proposed()
-    desk.evaluated(number)
+    found = {"scenarios": [{}, {}], "holdout": {"difference": 0.25}, "reasons": [{"words": "A gain on both."}]}
+    desk.evaluated(number, baseline_score=0.5, candidate_score=1.0, **found)
     challenge = asked(desk, Purpose.APPROVE, number)
     shown = signing_words.in_words(desk.context, challenge)
     assert f"Approve experiment {number}" in shown
     assert "Its proposer says: kinder" in shown
-    assert "Evaluation: unchanged, 100% to 100% passed on 1 scenarios" in shown
+    measured = "passed, 50% to 100% passed on 2 train scenarios, +25 points on held-out ones. A gain on both."
+    assert f"Evaluation: {measured}" in shown
     assert "Live window: WARNING: Nothing can be tested here" in shown
     assert challenge.payload.expires_at[:10] in shown
     assert challenge.payload.reviewers_sha256 in shown

@@ -195,7 +195,7 @@ def assert_void(desk: Any, number: int, match: str) -> None:
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE reports SET document = replace(document, 'unchanged', 'improved')",
+        "UPDATE reports SET document = replace(document, 'passed', 'Passed')",
         "UPDATE reports SET sha256 = 'another'",
         "UPDATE live_plans SET document = replace(document, '14.0', '1000.0')",
         "UPDATE live_plans SET document = 'nonsense'",

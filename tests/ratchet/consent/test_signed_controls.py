@@ -9,7 +9,8 @@ import pytest
 
 from karpathy_self_improve import clock
 from karpathy_self_improve.errors import BadInput
-from karpathy_self_improve.evaluation import scenarios
+from karpathy_self_improve.evaluation import scenario_files, scenario_lint, scenarios
+from karpathy_self_improve.evaluation.scenario_files import HoldoutLocked
 from karpathy_self_improve.ratchet import controls
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.signing import consent, signers, unlocking
@@ -96,6 +97,23 @@ def test_a_held_out_scenario_is_seen_for_ten_minutes_after_a_signature(
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(minutes=10, seconds=1))
     assert scenarios.get_scenario(desk.context, secret.id).input == ""
+
+
+def test_while_it_lasts_it_is_exported_and_looked_through_and_that_is_recorded(
+    desk: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held_out(desk)
+    unlocking.unlock(desk.context, "default", SOMEBODY, desk.signed(Purpose.REVEAL_HOLDOUT, profile="default"))
+    written = scenario_files.export_scenarios(desk.context, "default", SOMEBODY, holdout=True)
+    assert "Guess." in written.text
+    assert "split: holdout" in written.text
+    assert [event.payload["scenarios"] for event in desk.events("holdout.exported")] == [1]
+    assert scenario_lint.lint(desk.context, "default").locked == 0
+    now = clock.now
+    monkeypatch.setattr(clock, "now", lambda: now() + timedelta(minutes=10, seconds=1))
+    with pytest.raises(HoldoutLocked):
+        scenario_files.export_scenarios(desk.context, "default", SOMEBODY, holdout=True)
+    assert scenario_lint.lint(desk.context, "default").locked == 1
 
 
 def test_an_unlock_is_for_one_profile(desk: Any) -> None:
