@@ -57,10 +57,11 @@ class Books:
 
 
 @pytest.fixture
-def books(home: Path, model: ScriptedModel) -> Iterator[Books]:
-    made = Books(home, model)
-    yield made
-    made.context.store.close()
+def books(home: Path) -> Iterator[Books]:
+    with ScriptedModel() as model:
+        made = Books(home, model)
+        yield made
+        made.context.store.close()
 
 
 def test_each_scope_counts_its_own_runs(books: Books) -> None:

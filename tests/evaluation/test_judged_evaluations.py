@@ -76,11 +76,12 @@ class Stage:
 
 
 @pytest.fixture
-def stage(home: Path, model: ScriptedModel) -> Iterator[Stage]:
-    made = Stage(home, model)
-    yield made
-    for one in made.opened:
-        one.store.close()
+def stage(home: Path) -> Iterator[Stage]:
+    with ScriptedModel() as model:
+        made = Stage(home, model)
+        yield made
+        for one in made.opened:
+            one.store.close()
 
 
 def lone(messages: Messages, **said: object) -> str:
