@@ -20,9 +20,10 @@ from queue import SimpleQueue
 
 from . import host
 from .errors import ApprovalVoid, IllegalTransition, ProfilePaused, RatchetError, StoreBehind
-from .evaluation import agent_process, jobs, service, workers
-from .evaluation.arm_home import remove_leftovers
+from .evaluation import jobs, service
 from .evaluation.jobs import Job
+from .evaluation.running import agent_process, workers
+from .evaluation.running.arm_home import remove_leftovers
 from .notifying.notifier import Notifier
 from .notifying.watchdog import note_dead_daemon
 from .observation import snapshots

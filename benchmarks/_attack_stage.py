@@ -26,7 +26,8 @@ import yaml
 from karpathy_self_improve import clock
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
 from karpathy_self_improve.errors import RatchetError
-from karpathy_self_improve.evaluation import holdout, reports, scenarios
+from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.scenario import holdout, scenarios
 from karpathy_self_improve.ratchet import approval, experiments
 from karpathy_self_improve.ratchet.actor import Actor, terminal_actor
 from karpathy_self_improve.ratchet.audit import chain, trail

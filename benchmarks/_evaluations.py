@@ -9,7 +9,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from karpathy_self_improve.evaluation import gating
+from karpathy_self_improve.evaluation.gating import pairing
 from karpathy_self_improve.settings import EvaluationSettings
 from karpathy_self_improve.stats import holm
 from karpathy_self_improve.stats.comparison import Comparison, Precision, Split, compare
@@ -20,7 +20,7 @@ from karpathy_self_improve.stats.pairs import Pair
 Rates = NDArray[np.float64]
 REPEATS = 3
 FAST = Precision(resamples=0)  # the interval decides nothing
-RULES = replace(gating.rules(EvaluationSettings()), precision=FAST)
+RULES = replace(pairing.rules(EvaluationSettings()), precision=FAST)
 # What the gate is told of steadiness: nothing wrong. Otherwise it would refuse some of these sets, useful ones or not.
 STEADY = flip_rate([Pair("any", (True,), (True,))])
 
@@ -88,7 +88,7 @@ def judge(train: list[Pair], holdout: list[Pair] | None, earlier: list[float], r
 
 def steadiness(pairs: list[Pair]) -> float:
     """The flip rate that the product's gate looks at: the baseline's repeats against each other."""
-    found = gating.flips(pairs)
+    found = pairing.flips(pairs)
     return 0.0 if found is None else found.rate
 
 

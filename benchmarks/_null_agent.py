@@ -51,7 +51,7 @@ class NullExecutor(ThreadPoolExecutor):
         return super().submit(self._run)
 
     def _run(self) -> object:
-        from karpathy_self_improve.evaluation.runner import AgentRun, Tokens
+        from karpathy_self_improve.evaluation.running.runner import AgentRun, Tokens
 
         time.sleep(self._latency_s)
         tokens = Tokens(20, 5, 0, 0, 0, 25)
@@ -63,7 +63,7 @@ def profile(home: Path, model: dict[str, object], scenarios: int, **evaluation: 
     """A profile in ``home`` with that many scenarios, and one proposal whose evaluation is queued as job 1."""
     os.environ.update(HOME=str(home.parent), HERMES_HOME=str(home))
     from karpathy_self_improve.evaluation import jobs
-    from karpathy_self_improve.evaluation.scenarios import add_scenario
+    from karpathy_self_improve.evaluation.scenario.scenarios import add_scenario
     from karpathy_self_improve.ratchet import experiments
     from karpathy_self_improve.ratchet.context import open_context
 

@@ -57,7 +57,7 @@ def run(model: Any, template: Path, every: int) -> tuple[int, list[Obeyed]]:
 
 def _prepare(template: Path, soul: str) -> None:
     """A database with as many scenarios as the gate can do with, so that every copy is ready to propose."""
-    from karpathy_self_improve.evaluation import scenarios
+    from karpathy_self_improve.evaluation.scenario import scenarios
     from karpathy_self_improve.ratchet.actor import Actor
     from karpathy_self_improve.ratchet.context import open_context
 

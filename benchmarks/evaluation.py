@@ -78,9 +78,9 @@ def ours(load: Load, folder: Path) -> float:
 def agent_start(folder: Path, runs: int) -> None:
     """Prints what the real agent takes: the first run of a worker, and the further ones."""
     from karpathy_self_improve.demo.scripted_model import ScriptedModel
-    from karpathy_self_improve.evaluation import workers
-    from karpathy_self_improve.evaluation.exposure import Arm
-    from karpathy_self_improve.evaluation.runner import RunRequest, run_agent_once
+    from karpathy_self_improve.evaluation.running import workers
+    from karpathy_self_improve.evaluation.running.exposure import Arm
+    from karpathy_self_improve.evaluation.running.runner import RunRequest, run_agent_once
 
     with ScriptedModel() as model, profile(folder / "hermes", model.model_settings(), 0) as context:
         home = context.home("default")

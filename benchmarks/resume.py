@@ -25,7 +25,8 @@ Results stored before the kill must be there unchanged at the end, and no sample
 PROGRAM = """
 import sys
 from pathlib import Path
-from karpathy_self_improve.evaluation import agent_process, service
+from karpathy_self_improve.evaluation import service
+from karpathy_self_improve.evaluation.running import agent_process
 from karpathy_self_improve.ratchet.context import open_context
 agent_process.WORKER = Path(sys.argv[1])
 done = service.run_job(open_context(), 1)
@@ -47,7 +48,7 @@ def measure(folder: Path, samples: int, places: int, delay_s: float) -> dict[str
     from _null_agent import WORKER, profile
 
     from karpathy_self_improve.demo.scripted_model import ScriptedModel
-    from karpathy_self_improve.evaluation import reports
+    from karpathy_self_improve.evaluation.gating import reports
 
     worker = folder / "worker.py"
     worker.write_text(WORKER)

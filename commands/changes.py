@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput
-from ..evaluation import reports
+from ..evaluation.gating import reports
 from ..installation import overview
 from ..proposal import drafts
 from ..ratchet import apply as applying

@@ -44,7 +44,7 @@ def main(words: Sequence[str]) -> int:
 
 async def slash(raw_args: str) -> str:
     """Answer ``/ratchet <raw_args>`` in a chat, and that within a while; never raises."""
-    from .chat_patience import in_time
+    from .chat.patience import in_time
 
     return await in_time(lambda: _answer(raw_args))
 

@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from rich.console import Console
 
-from ..evaluation import holdout
-from ..evaluation.holdout import Rotation, Usage
+from ..evaluation.scenario import holdout
+from ..evaluation.scenario.holdout import Rotation, Usage
 from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from . import render, session, signing

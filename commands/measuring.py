@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from ..errors import Conflict
-from ..evaluation import jobs, reports, service
+from ..evaluation import jobs, service
+from ..evaluation.gating import reports
 from ..evaluation.jobs import Job
 from ..proposal import settling
 from ..ratchet import experiments

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import BadInput, Conflict
-from ..evaluation import scenario_files, scenario_lint, starters
-from ..evaluation.scenario_documents import MAX_CHARACTERS
-from ..evaluation.scenario_files import Exported, Form, Imported, Split
-from ..evaluation.scenario_lint import Lint
-from ..evaluation.scenario_text import told
+from ..evaluation.scenario import files, linting, starters
+from ..evaluation.scenario.documents import MAX_CHARACTERS
+from ..evaluation.scenario.files import Exported, Form, Imported, Split
+from ..evaluation.scenario.linting import Lint
+from ..evaluation.scenario.texts import told
 from . import given, render, session
 from .exits import Exit
 from .output import Answer
@@ -24,7 +24,7 @@ from .render import Column
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from ..evaluation.starters import Offered
+    from ..evaluation.scenario.starters import Offered
 
 _MAX_BYTES = 4 * MAX_CHARACTERS
 
@@ -40,7 +40,7 @@ def take_in(args: Namespace) -> Answer:
     document = _read(args.file)
     profile = session.target(args.target)
     with session.opened() as context:
-        found = scenario_files.import_scenarios(context, profile, document, session.actor(), Split(args.split))
+        found = files.import_scenarios(context, profile, document, session.actor(), Split(args.split))
     answer = {
         "profile": profile,
         "added": [one.id for one in found.added],
@@ -54,9 +54,7 @@ def hand_out(args: Namespace) -> Answer:
     """Write the scenarios of a profile to a new file, or to standard output."""
     profile = session.target(args.target)
     with session.opened() as context:
-        found = scenario_files.export_scenarios(
-            context, profile, session.actor(), Form(args.form), holdout=args.holdout
-        )
+        found = files.export_scenarios(context, profile, session.actor(), Form(args.form), holdout=args.holdout)
     if args.output is not None:
         _write_new(Path(args.output), found.text)
     answer = {
@@ -71,7 +69,7 @@ def hand_out(args: Namespace) -> Answer:
 
 def schema(_: Namespace) -> Answer:
     """The JSON Schema of a scenario in a file."""
-    found = scenario_files.json_schema()
+    found = files.json_schema()
     return Answer(found, lambda console: render.verbatim(console, json.dumps(found, indent=2)))
 
 
@@ -93,7 +91,7 @@ def lint(args: Namespace) -> Answer:
     """What is wrong with the scenarios of a profile."""
     profile = session.target(args.target)
     with session.opened() as context:
-        found = scenario_lint.lint(context, profile)
+        found = linting.lint(context, profile)
     code = Exit.OK if found.ok else Exit.FAILED
     return Answer({"ok": found.ok, **asdict(found)}, lambda console: _say_lint(console, found), code)
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from ..errors import BadInput
-from ..evaluation import from_session, scenarios
-from ..evaluation.scenario_text import cleaned, told
+from ..evaluation.scenario import from_session, scenarios
+from ..evaluation.scenario.texts import cleaned, told
 from ..ratchet.signing import unlocking
 from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
@@ -22,8 +22,8 @@ from .output import Answer
 from .render import Column
 
 if TYPE_CHECKING:
-    from ..evaluation.scenario_text import Replaced
-    from ..evaluation.scenarios import ListedScenario, Scenario
+    from ..evaluation.scenario.scenarios import ListedScenario, Scenario
+    from ..evaluation.scenario.texts import Replaced
 
 _MAX_READ = 1 << 20
 _LIST = (

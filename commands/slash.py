@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from ..errors import RatchetError
-from . import chat_text
+from .chat import text as chat_text
 
 
 def answer(raw: str) -> str:
     """The answer to ``/ratchet <raw>``: at most a screenful; every failure is an answer too."""
     try:
-        from .chat_commands import carry_out
+        from .chat.commands import carry_out
 
         return chat_text.on_screen(carry_out(raw))
     except RatchetError as error:

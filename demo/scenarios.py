@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..evaluation import scenarios
+from ..evaluation.scenario import scenarios
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context
 from .home import PROFILES

@@ -16,7 +16,8 @@ from rich.syntax import Syntax
 from rich.table import Table
 
 from ..commands import report_views
-from ..evaluation import jobs, reports
+from ..evaluation import jobs
+from ..evaluation.gating import reports
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
 from ..ratchet.window import live_window

@@ -24,7 +24,7 @@ from . import json_schema
 from .patterns import compiled
 
 if TYPE_CHECKING:
-    from .runner import AgentRun
+    from .running.runner import AgentRun
 
 MAX_CHECKS = 50
 MAX_TEXT = 4_000

@@ -14,7 +14,7 @@ from ..privacy import sanitize, without_secrets
 from ..ratchet.audit.chain import Transition
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
-from . import reports
+from .gating import reports
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

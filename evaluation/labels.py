@@ -18,7 +18,7 @@ from ..ratchet.context import Context
 from ..ratchet.experiments import checked_text
 from ..stats.kappa import cohen_kappa
 from .checks import Outcome
-from .reports import NOT_HELD_OUT
+from .gating.reports import NOT_HELD_OUT
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

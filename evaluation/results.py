@@ -17,17 +17,18 @@ from ..privacy import sanitize, without_secrets
 from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
 from ..stats.comparison import Split
-from . import jobs, timetable
+from . import jobs
 from .checks import Outcome
-from .exposure import Arm
 from .jobs import Job
 from .judging import stored
 from .judging.grading import Graded
 from .judging.judge import Judge
-from .runner import AgentRun
-from .sandbox import isolation
-from .scenarios import Scenario, set_hash
-from .scheduling import Finished
+from .running import timetable
+from .running.exposure import Arm
+from .running.runner import AgentRun
+from .running.sandbox import isolation
+from .running.scheduling import Finished
+from .scenario.scenarios import Scenario, set_hash
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -15,7 +15,7 @@ from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
 from ..ratchet.window import live_window
 from ..ratchet.window.foretelling import foretell
-from . import reports
+from .gating import reports
 
 _MAX_WORDS = 2_000
 _MAX_INVISIBLE = 200

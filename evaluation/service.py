@@ -18,17 +18,19 @@ from ..ratchet.context import Context
 from ..ratchet.experiments import Experiment
 from ..ratchet.states import State
 from ..settings import BudgetSettings
-from . import budgets, concluding, confirming, jobs, reports, results, scheduling, timetable, workers
-from .exposure import Arm
+from . import jobs, results
+from .gating import concluding, confirming, reports
 from .jobs import Job
 from .judging import stored
 from .judging.grading import grade, needed_tools, needs_judge
 from .judging.judge import Judge, Opening
 from .results import Evaluation, Task
-from .runner import RunRequest
-from .scenarios import holdout_set, train_set
-from .scheduling import Ending
-from .starters import ensure_starters
+from .running import budgets, scheduling, timetable, workers
+from .running.exposure import Arm
+from .running.runner import RunRequest
+from .running.scheduling import Ending
+from .scenario.scenarios import holdout_set, train_set
+from .scenario.starters import ensure_starters
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -11,7 +11,7 @@ from pathlib import Path
 from .. import host
 from .._db import default_path
 from ..errors import ApprovalRefused, DiskFailed
-from ..evaluation import starters
+from ..evaluation.scenario import starters
 from ..ratchet.actor import terminal_actor
 from ..ratchet.context import Context, open_context
 from ..ratchet.signing import consent

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from .. import clock, host, schema
 from .._db import as_record
-from ..evaluation import scenarios
+from ..evaluation.scenario import scenarios
 from ..ratchet import approval, controls, lease
 from ..ratchet.approval import Approval
 from ..ratchet.context import Context

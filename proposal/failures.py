@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from .. import clock
 from .._db import driver
 from .._metrics import Result, Session, outcome, read_sessions
-from ..evaluation.scenarios import Scenario, train_set
+from ..evaluation.scenario.scenarios import Scenario, train_set
 from ..privacy import sanitize
 from ..ratchet import feedback
 from ..ratchet.context import Context

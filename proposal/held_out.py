@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .._db import driver
-from ..evaluation import likeness
+from ..evaluation.scenario import likeness
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

@@ -7,11 +7,12 @@ import json
 from dataclasses import dataclass
 
 from .. import host
-from ..evaluation import gating, holdout
+from ..evaluation.gating import pairing
 from ..evaluation.judging import identities
 from ..evaluation.judging.judge import JUDGE, PROPOSER
-from ..evaluation.scenarios import train_set
-from ..evaluation.starters import ensure_starters
+from ..evaluation.scenario import holdout
+from ..evaluation.scenario.scenarios import train_set
+from ..evaluation.scenario.starters import ensure_starters
 from ..host import ModelRoute
 from ..ratchet import experiments
 from ..ratchet.context import Context
@@ -90,7 +91,7 @@ def _is_text(content: bytes) -> bool:
 def _check_scenarios(context: Context, profile: str, to_propose: bool) -> None:
     """Nobody should pay for a draft and its evaluation when the gate could say no good of any."""
     ensure_starters(context, profile)
-    by = gating.rules(context.settings.evaluation)
+    by = pairing.rules(context.settings.evaluation)
     with context.store.read() as tx:
         train = len(train_set(tx, profile))
         worn = holdout.used(tx, profile, by.planned)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import IllegalTransition, ProfileBusy
-from ..evaluation import reports
+from ..evaluation.gating import reports
 from ..ratchet import experiments
 from ..ratchet.actor import Actor
 from ..ratchet.context import Context

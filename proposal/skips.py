@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .. import clock
 from .._db import driver
 from ..errors import Conflict
-from ..evaluation import budgets
+from ..evaluation.running import budgets
 from ..ratchet import controls
 from ..ratchet.context import Context
 

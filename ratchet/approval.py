@@ -18,7 +18,7 @@ from sqlalchemy import insert, select
 from .. import clock, schema
 from .._db import as_record, audit_head
 from ..errors import ApprovalVoid, GateNotPassed, NoEvidence, NotEvaluated
-from ..evaluation import holdout, scenarios
+from ..evaluation.scenario import holdout, scenarios
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.payload import Claim, Purpose
 from ..reviewing.refusals import PayloadRefused, SignatureRefused

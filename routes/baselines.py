@@ -5,8 +5,8 @@ from __future__ import annotations
 from fastapi import APIRouter
 from pydantic import BaseModel
 
-from ..evaluation import baselines
-from ..evaluation.baselines import Baseline
+from ..evaluation.gating import baselines
+from ..evaluation.gating.baselines import Baseline
 from .answers import ERRORS, RatchetRoute
 from .asking import Before, Limit, OfProfile, Opened, following
 

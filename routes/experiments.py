@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel
 
 from ..errors import BadInput, UnknownProfile
-from ..evaluation import jobs, reports
+from ..evaluation import jobs
+from ..evaluation.gating import reports
 from ..ratchet import again, approval, experiments
 from ..ratchet import apply as applying
 from ..ratchet.audit.chain import Transition

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from ..evaluation import from_session, scenario_files, scenario_lint, scenarios
-from ..evaluation.scenario_documents import MAX_CHARACTERS
-from ..evaluation.scenario_files import Form, Skipped, Split
-from ..evaluation.scenario_lint import Finding
-from ..evaluation.scenario_text import Replaced
+from ..evaluation.scenario import files, from_session, linting, scenarios
+from ..evaluation.scenario.documents import MAX_CHARACTERS
+from ..evaluation.scenario.files import Form, Skipped, Split
+from ..evaluation.scenario.linting import Finding
+from ..evaluation.scenario.texts import Replaced
 from ..ratchet.actor import Actor
 from .answers import ERRORS, RatchetRoute
 from .asking import Labelled, Name, Opened, Principal
@@ -97,9 +97,7 @@ def remember(context: Opened, body: SessionToRemember, principal: Principal) -> 
 @router.post("/scenarios/import", status_code=201)
 def take_in(context: Opened, body: ScenarioFile, principal: Principal) -> ScenariosImported:
     """Add the scenarios of a file, all or none; the first wrong line is named, and what is there already is skipped."""
-    found = scenario_files.import_scenarios(
-        context, body.profile, body.document, body.by(principal), body.split or Split.TRAIN
-    )
+    found = files.import_scenarios(context, body.profile, body.document, body.by(principal), body.split or Split.TRAIN)
     return ScenariosImported(
         added=[one.id for one in found.added], skipped=list(found.skipped), replaced=list(found.replaced)
     )
@@ -114,22 +112,20 @@ def hand_out(
     include_holdout: Annotated[bool, Query(description="Also the held-out ones, while they are unlocked.")] = False,
 ) -> ScenariosExported:
     """A profile's scenarios as the text of a file that can be imported."""
-    found = scenario_files.export_scenarios(
-        context, profile, Actor(principal, principal), form, holdout=include_holdout
-    )
+    found = files.export_scenarios(context, profile, Actor(principal, principal), form, holdout=include_holdout)
     return ScenariosExported(text=found.text, scenarios=found.scenarios, left_out=found.left_out)
 
 
 @router.get("/scenarios/schema")
 def schema() -> ScenarioSchema:
     """The JSON Schema of one scenario in a file."""
-    return ScenarioSchema(**scenario_files.json_schema())
+    return ScenarioSchema(**files.json_schema())
 
 
 @router.get("/scenarios/lint")
 def lint(context: Opened, profile: OfOne) -> ScenariosLinted:
     """What is wrong with a profile's scenarios, from what they say and from what their runs came to."""
-    found = scenario_lint.lint(context, profile)
+    found = linting.lint(context, profile)
     return ScenariosLinted(
         ok=found.ok,
         profile=found.profile,

@@ -10,10 +10,10 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel
 
 from ..errors import BadInput, Conflict
-from ..evaluation import scenarios
 from ..evaluation.checks import parse_checks
-from ..evaluation.scenario_text import Replaced, cleaned
-from ..evaluation.scenarios import ListedScenario
+from ..evaluation.scenario import scenarios
+from ..evaluation.scenario.scenarios import ListedScenario
+from ..evaluation.scenario.texts import Replaced, cleaned
 from ..ratchet.actor import Actor
 from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from karpathy_self_improve.commands import arguments, documents
 from karpathy_self_improve.evaluation.labels import LabelledResult
-from karpathy_self_improve.evaluation.scenarios import Scenario
+from karpathy_self_improve.evaluation.scenario.scenarios import Scenario
 from karpathy_self_improve.installation.findings import Finding
 from karpathy_self_improve.observation.snapshots import Snapshot
 from karpathy_self_improve.ratchet.audit.chain import Transition

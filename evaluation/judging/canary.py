@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...errors import Conflict
-from ..runner import AgentRun
+from ..running.runner import AgentRun
 from .verdict import Verdict
 
 _ASKED = "Which word is written on the sign?"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from .. import checks
 from ..checks import CheckOutcome, Outcome
-from ..runner import AgentRun
-from ..scenarios import Scenario
+from ..running.runner import AgentRun
+from ..scenario.scenarios import Scenario
 from .judge import NO_JUDGE, Judge
 from .votes import Judgement
 

@@ -17,7 +17,7 @@ from .background import all_at_once
 from .votes import VOTES, Judgement, Vote, judgement
 
 if TYPE_CHECKING:
-    from ..runner import AgentRun
+    from ..running.runner import AgentRun
 
 JUDGE, PROPOSER = "ratchet_judge", "ratchet_proposer"
 NO_JUDGE = "no judge is configured: name a model in auxiliary.ratchet_judge of the root home's config.yaml"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from . import transcript
 
 if TYPE_CHECKING:
-    from ..runner import AgentRun
+    from ..running.runner import AgentRun
 
 _INSTRUCTIONS = """\
 You examine the work of an AI agent. You decide whether one run of it meets a rubric.

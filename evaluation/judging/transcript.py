@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from ...privacy import sanitize
 
 if TYPE_CHECKING:
-    from ..runner import AgentRun, ToolCall
+    from ..running.runner import AgentRun, ToolCall
 
 MAX_ANSWER, MAX_QUESTION, MAX_ARGUMENTS, MAX_CALLS = 20_000, 8_000, 1_000, 60
 """Characters and calls. Of longer ones the middle is left out, and the line says so."""

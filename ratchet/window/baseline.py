@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from ... import _metrics, clock
 from ..._metrics import Outcome, Result, Session, SuccessCheck
-from ...evaluation.exposure import Arm
+from ...evaluation.running.exposure import Arm
 from .. import experiments, feedback
 from ..context import Context
 from ..experiments import Experiment

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ...evaluation.exposure import Arm, index_changes
+from ...evaluation.running.exposure import Arm, index_changes
 from .. import experiments
 from ..context import Context
 from ..experiments import Experiment

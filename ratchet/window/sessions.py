@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from ... import _metrics, clock, host, schema
 from ..._db import driver
 from ..._metrics import Outcome, Result, Session
-from ...evaluation.exposure import Arm, Evidence, arm_met
+from ...evaluation.running.exposure import Arm, Evidence, arm_met
 from .. import experiments
 from ..context import Context
 from ..experiments import Experiment

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..._metrics import Session, SuccessCheck
 from ...evaluation.checks import Check, Outcome, evaluate, parse_checks
-from ...evaluation.runner import AgentRun, ToolCall
+from ...evaluation.running.runner import AgentRun, ToolCall
 
 
 def success_signal(checks: Sequence[object] | str) -> SuccessCheck | None:

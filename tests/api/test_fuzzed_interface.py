@@ -26,7 +26,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from karpathy_self_improve.evaluation import scenarios
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context
 

@@ -13,7 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from karpathy_self_improve.evaluation import exports, reports, scenarios
+from karpathy_self_improve.evaluation import exports
+from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.installation import overview
 from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hermes_state import SessionDB
 
-from karpathy_self_improve.evaluation import scenario_files
+from karpathy_self_improve.evaluation.scenario import files
 
 TOKEN = "gh" + "p_" + "aB3dE6gH9kL2" * 3
 FILE = "- name: lamp\n  input: Which lamp?\n  checks: [{type: regex, value: costs $5}]\n"
@@ -51,7 +51,7 @@ def test_a_file_comes_in_once_and_goes_out_as_it_came(call: Any) -> None:
     assert (wrong.status_code, wrong.json()["line"]) == (400, 4)
     assert call("GET", "/scenarios/export?profile=coder&include_holdout=true").json()["code"] == "holdout_locked"
     assert call("GET", "/scenarios/export?profile=nobody").status_code == 404
-    assert call("GET", "/scenarios/schema").json() == scenario_files.json_schema()
+    assert call("GET", "/scenarios/schema").json() == files.json_schema()
 
 
 def test_faults_are_named_and_a_deletion_is_taken_back(call: Any) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from karpathy_self_improve.commands import chat_diff
+from karpathy_self_improve.commands.chat import narrow_diff
 from karpathy_self_improve.ratchet.atomic_change import difference
 
 LONG = "".join(f"Sentence number {n} of a long paragraph. " for n in range(12))
 
 
 def shown(before: str, after: str) -> list[str]:
-    return chat_diff.lines(difference("SOUL.md", before.encode(), after.encode()))
+    return narrow_diff.lines(difference("SOUL.md", before.encode(), after.encode()))
 
 
 def test_one_line_around_a_change_says_where_it_is() -> None:
@@ -61,9 +61,9 @@ def test_line_ends_of_windows_are_not_shown() -> None:
 
 def test_a_file_without_a_last_line_end_and_a_new_file() -> None:
     assert shown("a\nb", "a\nc") == ["  a", "- b", "+ c"]
-    assert chat_diff.lines(difference("x.md", None, b"one\ntwo\n")) == ["+ one", "+ two"]
+    assert narrow_diff.lines(difference("x.md", None, b"one\ntwo\n")) == ["+ one", "+ two"]
 
 
 def test_what_stands_in_place_of_a_lost_diff_is_shown() -> None:
-    assert chat_diff.lines("The stored content is damaged.\n") == ["The stored content is damaged."]
-    assert chat_diff.lines("") == [""]
+    assert narrow_diff.lines("The stored content is damaged.\n") == ["The stored content is damaged."]
+    assert narrow_diff.lines("") == [""]

@@ -9,12 +9,12 @@ import threading
 
 import pytest
 
-from karpathy_self_improve.commands import chat_patience
-from karpathy_self_improve.commands.chat_patience import in_time
+from karpathy_self_improve.commands.chat import patience
+from karpathy_self_improve.commands.chat.patience import in_time
 
 ENDS_WHILE_IT_WORKS = """
 import asyncio, threading
-from karpathy_self_improve.commands import chat_patience
+from karpathy_self_improve.commands.chat import patience as chat_patience
 chat_patience.PATIENCE_S = 0.01
 print(asyncio.run(chat_patience.in_time(lambda: str(threading.Event().wait()))))
 """
@@ -35,7 +35,7 @@ def test_the_loop_goes_on_meanwhile() -> None:
 
 
 def test_after_a_while_it_says_so_and_works_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_patience, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(patience, "PATIENCE_S", 0.01)
     go, ended = threading.Event(), threading.Event()
 
     def work() -> str:
@@ -54,7 +54,7 @@ def test_a_process_ends_although_a_command_does_not() -> None:
 
 
 def test_a_flood_of_commands_does_not_become_a_flood_of_threads(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chat_patience, "_free", threading.BoundedSemaphore(2))
+    monkeypatch.setattr(patience, "_free", threading.BoundedSemaphore(2))
     go = threading.Event()
 
     async def flood() -> list[str]:

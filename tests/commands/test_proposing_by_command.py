@@ -12,7 +12,8 @@ from hermes_state import SessionDB
 
 from karpathy_self_improve.demo import scripted_proposer
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
-from karpathy_self_improve.evaluation import jobs, scenarios
+from karpathy_self_improve.evaluation import jobs
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context
 

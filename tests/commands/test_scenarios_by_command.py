@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from hermes_state import SessionDB
 
-from karpathy_self_improve.evaluation.scenario_files import json_schema
+from karpathy_self_improve.evaluation.scenario.files import json_schema
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TOKEN = "gh" + "p_" + "aB3dE6gH9kL2" * 3

@@ -15,7 +15,7 @@ import pytest
 from hermes_state import SessionDB
 
 from karpathy_self_improve import daemon
-from karpathy_self_improve.evaluation import scenarios
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.ratchet import apply, approval, context, controls, experiments
 from karpathy_self_improve.ratchet.actor import Actor
 

@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from karpathy_self_improve.demo.scripted_model import Failure, ScriptedModel
-from karpathy_self_improve.evaluation import jobs, reports
+from karpathy_self_improve.evaluation import jobs
+from karpathy_self_improve.evaluation.gating import reports
 from karpathy_self_improve.ratchet import lease
 
 Stage = Any

@@ -9,10 +9,12 @@ from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
-from karpathy_self_improve.evaluation import reports, scenarios, service
-from karpathy_self_improve.evaluation.exposure import Arm
+from karpathy_self_improve.evaluation import service
+from karpathy_self_improve.evaluation.gating import reports
 from karpathy_self_improve.evaluation.jobs import Job
-from karpathy_self_improve.evaluation.runner import AgentRun, RunRequest
+from karpathy_self_improve.evaluation.running.exposure import Arm
+from karpathy_self_improve.evaluation.running.runner import AgentRun, RunRequest
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import yaml
 
-from karpathy_self_improve.evaluation.runner import AgentRun, ToolCall
+from karpathy_self_improve.evaluation.running.runner import AgentRun, ToolCall
 
 CORPUS = Path(__file__).with_name("judge_injections.yaml")
 RUBRIC = "The answer contains: NEXT:"

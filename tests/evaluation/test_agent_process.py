@@ -13,10 +13,10 @@ import psutil
 import pytest
 
 from karpathy_self_improve.errors import BadInput
-from karpathy_self_improve.evaluation import agent_process, workers
-from karpathy_self_improve.evaluation.agent_process import AgentProcess, Died, worker_command
-from karpathy_self_improve.evaluation.exposure import Arm
-from karpathy_self_improve.evaluation.runner import (
+from karpathy_self_improve.evaluation.running import agent_process, workers
+from karpathy_self_improve.evaluation.running.agent_process import AgentProcess, Died, worker_command
+from karpathy_self_improve.evaluation.running.exposure import Arm
+from karpathy_self_improve.evaluation.running.runner import (
     CANCELLED,
     AgentRun,
     RunRequest,

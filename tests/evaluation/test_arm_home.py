@@ -13,9 +13,9 @@ import pytest
 import yaml
 
 from karpathy_self_improve.errors import ModelUnavailable, PathRefused, Unavailable
-from karpathy_self_improve.evaluation import arm_home as arm_home_module
-from karpathy_self_improve.evaluation.arm_config import arm_config, model_variables, secrets
-from karpathy_self_improve.evaluation.arm_home import PREFIX, ArmHome, model_access, remove_leftovers
+from karpathy_self_improve.evaluation.running import arm_home as arm_home_module
+from karpathy_self_improve.evaluation.running.arm_config import arm_config, model_variables, secrets
+from karpathy_self_improve.evaluation.running.arm_home import PREFIX, ArmHome, model_access, remove_leftovers
 
 KEY = "not-a-real-" + "key-1234"
 

@@ -12,8 +12,9 @@ from sqlalchemy import insert
 
 from karpathy_self_improve import clock, schema
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
-from karpathy_self_improve.evaluation import budgets, jobs, service
+from karpathy_self_improve.evaluation import jobs, service
 from karpathy_self_improve.evaluation.jobs import Job
+from karpathy_self_improve.evaluation.running import budgets
 from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

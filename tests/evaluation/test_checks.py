@@ -10,7 +10,7 @@ import pytest
 
 from karpathy_self_improve.errors import BadInput
 from karpathy_self_improve.evaluation.checks import Outcome, evaluate, parse_checks
-from karpathy_self_improve.evaluation.runner import AgentRun, Tokens, ToolCall
+from karpathy_self_improve.evaluation.running.runner import AgentRun, Tokens, ToolCall
 
 RUN = AgentRun(
     answer="The café opens at nine.\nNEXT: go there",

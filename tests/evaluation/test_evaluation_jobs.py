@@ -23,11 +23,13 @@ import pytest
 from karpathy_self_improve import _db
 from karpathy_self_improve.demo.scripted_model import MODEL, Failure, ScriptedModel
 from karpathy_self_improve.errors import BadInput, Conflict, GateNotPassed, NotEvaluated, StoreUnavailable, UnknownJob
-from karpathy_self_improve.evaluation import concluding, jobs, reports, results, scenarios, service
-from karpathy_self_improve.evaluation.exposure import Arm
+from karpathy_self_improve.evaluation import jobs, results, service
+from karpathy_self_improve.evaluation.gating import concluding, reports
 from karpathy_self_improve.evaluation.jobs import Job
 from karpathy_self_improve.evaluation.judging.grading import grade
-from karpathy_self_improve.evaluation.runner import AgentRun
+from karpathy_self_improve.evaluation.running.exposure import Arm
+from karpathy_self_improve.evaluation.running.runner import AgentRun
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.ratchet import approval, controls, experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from karpathy_self_improve.evaluation.exposure import Arm, Evidence, arm_met
+from karpathy_self_improve.evaluation.running.exposure import Arm, Evidence, arm_met
 
 BASE = b"# Soul\n\nYou are helpful.\n\nBe brief.\n"
 CANDIDATE = b"# Soul\n\nYou are helpful.\n\nBe brief and kind.\n"

@@ -10,9 +10,9 @@ import pytest
 from hermes_state import SessionDB
 
 from karpathy_self_improve.errors import BadInput, Conflict, UnknownProfile
-from karpathy_self_improve.evaluation import from_session, placement, scenarios
-from karpathy_self_improve.evaluation.from_session import NothingAsked, draft_from_session
-from karpathy_self_improve.evaluation.scenarios import Scenario
+from karpathy_self_improve.evaluation.scenario import from_session, placement, scenarios
+from karpathy_self_improve.evaluation.scenario.from_session import NothingAsked, draft_from_session
+from karpathy_self_improve.evaluation.scenario.scenarios import Scenario
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
 from karpathy_self_improve.ratchet.feedback import SessionLeftOut, UnknownSession

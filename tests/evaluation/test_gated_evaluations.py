@@ -16,9 +16,12 @@ import pytest
 
 from karpathy_self_improve import schema
 from karpathy_self_improve.errors import GateNotPassed, NotEvaluated
-from karpathy_self_improve.evaluation import exports, labels, reports, scenarios, scheduling
-from karpathy_self_improve.evaluation.exposure import Arm
-from karpathy_self_improve.evaluation.runner import AgentRun, RunRequest
+from karpathy_self_improve.evaluation import exports, labels
+from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.running import scheduling
+from karpathy_self_improve.evaluation.running.exposure import Arm
+from karpathy_self_improve.evaluation.running.runner import AgentRun, RunRequest
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.installation import overview
 from karpathy_self_improve.ratchet import approval, experiments
 

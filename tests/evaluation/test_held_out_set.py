@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.errors import NotEvaluated
-from karpathy_self_improve.evaluation import holdout, likeness, scenarios
-from karpathy_self_improve.evaluation.placement import SplitNotDisjoint
+from karpathy_self_improve.evaluation.scenario import holdout, likeness, scenarios
+from karpathy_self_improve.evaluation.scenario.placement import SplitNotDisjoint
 from karpathy_self_improve.ratchet import approval
 from karpathy_self_improve.ratchet.signing import questions
 from karpathy_self_improve.ratchet.signing.questions import Question

@@ -17,7 +17,7 @@ from karpathy_self_improve.evaluation.judging.identities import (
 )
 from karpathy_self_improve.evaluation.judging.verdict import Verdict
 from karpathy_self_improve.evaluation.judging.votes import Vote, judgement
-from karpathy_self_improve.evaluation.runner import AgentRun, ToolCall
+from karpathy_self_improve.evaluation.running.runner import AgentRun, ToolCall
 
 GOOD = {"nonce": "n1", "rationale": "It does.", "verdict": "pass"}
 

@@ -17,12 +17,14 @@ from karpathy_self_improve import host, schema
 from karpathy_self_improve.demo import scripted_judge
 from karpathy_self_improve.demo.scripted_model import MODEL, Failure, ScriptedModel
 from karpathy_self_improve.errors import BadInput, ModelUnavailable
-from karpathy_self_improve.evaluation import labels, reports, results, scenarios, service
+from karpathy_self_improve.evaluation import labels, results, service
+from karpathy_self_improve.evaluation.gating import reports
 from karpathy_self_improve.evaluation.jobs import get_job
 from karpathy_self_improve.evaluation.judging.canary import JudgeUntrustworthy
 from karpathy_self_improve.evaluation.judging.identities import JudgeNotIndependent
 from karpathy_self_improve.evaluation.judging.judge import Judge, Opening
-from karpathy_self_improve.evaluation.runner import AgentRun
+from karpathy_self_improve.evaluation.running.runner import AgentRun
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.ratchet import events, experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

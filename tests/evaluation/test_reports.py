@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from karpathy_self_improve.evaluation import reports
-from karpathy_self_improve.evaluation.exposure import Arm
+from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.running.exposure import Arm
 from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

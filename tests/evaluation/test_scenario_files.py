@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from karpathy_self_improve.errors import BadInput, Conflict, RatchetError
-from karpathy_self_improve.evaluation import scenario_documents, scenario_files, scenarios
-from karpathy_self_improve.evaluation.placement import SplitNotDisjoint
-from karpathy_self_improve.evaluation.scenario_files import Form, HoldoutLocked, Imported, Split
+from karpathy_self_improve.evaluation.scenario import documents, files, scenarios
+from karpathy_self_improve.evaluation.scenario.files import Form, HoldoutLocked, Imported, Split
+from karpathy_self_improve.evaluation.scenario.placement import SplitNotDisjoint
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
 
@@ -46,7 +46,7 @@ def here(home: Path) -> Iterator[Context]:
 
 
 def taken_in(here: Context, document: str, split: Split = Split.TRAIN) -> Imported:
-    return scenario_files.import_scenarios(here, "default", document, ADA, split)
+    return files.import_scenarios(here, "default", document, ADA, split)
 
 
 def stored(here: Context) -> list[tuple[str, str, Any, int, int]]:
@@ -74,13 +74,13 @@ def test_what_stands_twice_in_a_file_is_added_once(here: Context) -> None:
 @pytest.mark.parametrize("form", Form)
 def test_what_is_exported_can_be_imported_and_is_the_same(here: Context, form: Form, home: Path) -> None:
     taken_in(here, FILE)
-    written = scenario_files.export_scenarios(here, "default", ADA, form)
+    written = files.export_scenarios(here, "default", ADA, form)
     before = stored(here)
     with here.store.write() as tx:
         tx.exec_driver_sql("UPDATE scenarios SET deleted_at = created_at")
     taken_in(here, written.text)
     assert stored(here)[2:] == before
-    assert scenario_files.export_scenarios(here, "default", ADA, form) == written
+    assert files.export_scenarios(here, "default", ADA, form) == written
 
 
 texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
@@ -92,19 +92,19 @@ texts = st.text(st.characters(codec="utf-8"), min_size=1, max_size=40)
 @example("one\ttwo\nthree", "\u202e\U000e0001\x9b\u2028", Form.JSONL)
 def test_any_text_survives_being_written_and_hides_nothing(asked: str, value: str, form: Form) -> None:
     entry = {"name": "n", "input": asked, "checks": [{"type": "must_contain", "value": value}]}
-    written = scenario_files._written([entry, entry], form)
-    assert [one.value for one in scenario_documents.read(written)] == [entry, entry]
+    written = files._written([entry, entry], form)
+    assert [one.value for one in documents.read(written)] == [entry, entry]
     assert written.replace("\n", "").replace("\t", "").isprintable()
 
 
 def test_held_out_scenarios_stay_at_home(here: Context) -> None:
     taken_in(here, FILE)
     taken_in(here, "- {name: exam, input: Which lamp?, checks: [{type: exit_ok}], split: holdout}")
-    shown = scenario_files.export_scenarios(here, "default", ADA)
+    shown = files.export_scenarios(here, "default", ADA)
     assert (shown.scenarios, shown.left_out) == (2, 1)
     assert "lamp" not in shown.text
     with pytest.raises(HoldoutLocked):
-        scenario_files.export_scenarios(here, "default", ADA, holdout=True)
+        files.export_scenarios(here, "default", ADA, holdout=True)
 
 
 def test_the_split_is_what_the_file_or_the_person_says(here: Context) -> None:
@@ -165,21 +165,21 @@ def test_secrets_are_replaced_and_said_or_refused_where_a_placeholder_would_neve
     with pytest.raises(BadInput, match=r"Line 3: Check 1 .*github-token") as refused:
         taken_in(here, f"- name: b\n  input: b\n  checks: [{{type: must_not_contain, value: {TOKEN}}}]")
     assert TOKEN not in str(refused.value)
-    assert TOKEN not in scenario_files.export_scenarios(here, "default", ADA).text
+    assert TOKEN not in files.export_scenarios(here, "default", ADA).text
 
 
 def test_a_row_from_before_texts_were_cleaned_is_exported_clean(here: Context) -> None:
     taken_in(here, "- {name: a, input: b}")
     with here.store.write() as tx:
         tx.exec_driver_sql("UPDATE scenarios SET input = ?", (f"Log in with {TOKEN}.",))
-    assert "<github-token>" in scenario_files.export_scenarios(here, "default", ADA).text
+    assert "<github-token>" in files.export_scenarios(here, "default", ADA).text
 
 
 def test_the_published_schema_takes_what_is_imported_and_refuses_what_is_not(here: Context) -> None:
-    schema = scenario_files.json_schema()
+    schema = files.json_schema()
     Draft202012Validator.check_schema(schema)
     validator = Draft202012Validator(schema)
-    for entry in scenario_documents.read(FILE):
+    for entry in documents.read(FILE):
         assert validator.is_valid(entry.value)
     for wrong in (
         {"name": "a"},

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve import schema
-from karpathy_self_improve.evaluation import scenarios, unsatisfiable
-from karpathy_self_improve.evaluation.scenario_lint import ENOUGH_RUNS, Finding, Lint, lint
-from karpathy_self_improve.evaluation.scenarios import Scenario
+from karpathy_self_improve.evaluation.scenario import scenarios, unsatisfiable
+from karpathy_self_improve.evaluation.scenario.linting import ENOUGH_RUNS, Finding, Lint, lint
+from karpathy_self_improve.evaluation.scenario.scenarios import Scenario
 from karpathy_self_improve.ratchet import experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

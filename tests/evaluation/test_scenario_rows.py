@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve.errors import BadInput, Conflict, RatchetError, UnknownProfile, UnknownScenario
-from karpathy_self_improve.evaluation import scenarios, starters, templates
+from karpathy_self_improve.evaluation.scenario import scenarios, starters, templates
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
 

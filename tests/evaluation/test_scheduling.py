@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from karpathy_self_improve.evaluation import scheduling, timetable
 from karpathy_self_improve.evaluation.checks import CheckOutcome, Outcome
-from karpathy_self_improve.evaluation.exposure import Arm
 from karpathy_self_improve.evaluation.judging.grading import Graded
-from karpathy_self_improve.evaluation.runner import AgentRun, RunRequest, Tokens
-from karpathy_self_improve.evaluation.scheduling import Ending, Finished, Plan
+from karpathy_self_improve.evaluation.running import scheduling, timetable
+from karpathy_self_improve.evaluation.running.exposure import Arm
+from karpathy_self_improve.evaluation.running.runner import AgentRun, RunRequest, Tokens
+from karpathy_self_improve.evaluation.running.scheduling import Ending, Finished, Plan
 
 GRADED = Graded(CheckOutcome(Outcome.PASS, (), ""), {})
 FAILED = AgentRun(error="the model is away", tokens=Tokens(1, 1, 0, 0, 0, 2), calls=1, transient=True)

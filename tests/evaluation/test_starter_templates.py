@@ -6,8 +6,8 @@ import pytest
 
 from karpathy_self_improve.demo.scripted_rules import reply
 from karpathy_self_improve.evaluation.checks import Outcome, evaluate, parse_checks
-from karpathy_self_improve.evaluation.runner import AgentRun
-from karpathy_self_improve.evaluation.templates import GENERAL, starter_scenarios
+from karpathy_self_improve.evaluation.running.runner import AgentRun
+from karpathy_self_improve.evaluation.scenario.templates import GENERAL, starter_scenarios
 
 SOUL = """# Soul
 

@@ -24,12 +24,12 @@ import pytest
 import yaml
 
 from karpathy_self_improve.demo.scripted_model import MODEL, Failure, ScriptedModel
-from karpathy_self_improve.evaluation import agent_process, workers
-from karpathy_self_improve.evaluation.arm_config import OAUTH_PROVIDERS, PROVIDER_VARIABLES
-from karpathy_self_improve.evaluation.arm_home import PREFIX
 from karpathy_self_improve.evaluation.checks import Outcome, evaluate, parse_checks
-from karpathy_self_improve.evaluation.exposure import Arm
-from karpathy_self_improve.evaluation.runner import AgentRun, RunRequest, run_agent_once, terminate_all
+from karpathy_self_improve.evaluation.running import agent_process, workers
+from karpathy_self_improve.evaluation.running.arm_config import OAUTH_PROVIDERS, PROVIDER_VARIABLES
+from karpathy_self_improve.evaluation.running.arm_home import PREFIX
+from karpathy_self_improve.evaluation.running.exposure import Arm
+from karpathy_self_improve.evaluation.running.runner import AgentRun, RunRequest, run_agent_once, terminate_all
 
 pytestmark = pytest.mark.long
 
@@ -265,8 +265,8 @@ def test_an_agent_ends_when_the_process_that_started_it_is_killed(
     model.failure = Failure.HANG
     program = (
         "from pathlib import Path\n"
-        "from karpathy_self_improve.evaluation.runner import *\n"
-        "from karpathy_self_improve.evaluation.exposure import Arm\n"
+        "from karpathy_self_improve.evaluation.running.runner import *\n"
+        "from karpathy_self_improve.evaluation.running.exposure import Arm\n"
         f"run_agent_once(RunRequest(Path({str(profile)!r}), 'SOUL.md', Arm.BASELINE, b'a', b'b', 'hello'))\n"
     )
     environment = os.environ | {"TMPDIR": str(tmp_path)}

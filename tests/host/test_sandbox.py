@@ -12,10 +12,10 @@ import pytest
 
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
 from karpathy_self_improve.errors import BadInput, ModelUnavailable
-from karpathy_self_improve.evaluation import sandbox
-from karpathy_self_improve.evaluation.exposure import Arm
-from karpathy_self_improve.evaluation.runner import AgentRun, RunRequest, run_agent_once
-from karpathy_self_improve.evaluation.sandbox import Address, isolation
+from karpathy_self_improve.evaluation.running import sandbox
+from karpathy_self_improve.evaluation.running.exposure import Arm
+from karpathy_self_improve.evaluation.running.runner import AgentRun, RunRequest, run_agent_once
+from karpathy_self_improve.evaluation.running.sandbox import Address, isolation
 
 pytestmark = pytest.mark.long
 needs_bubblewrap = pytest.mark.skipif(sandbox.bubblewrap() is None, reason="bubblewrap does not work here")

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from karpathy_self_improve.errors import ApprovalRefused, DiskFailed, SettingsInvalid, UnknownProfile
-from karpathy_self_improve.evaluation import scenarios
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.installation import package
 from karpathy_self_improve.installation.init import StepKind, initialise
 from karpathy_self_improve.ratchet.context import open_context

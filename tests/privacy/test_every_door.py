@@ -11,7 +11,9 @@ import pytest
 from hermes_state import SessionDB
 
 from karpathy_self_improve.errors import BadInput, ChangeRefused
-from karpathy_self_improve.evaluation import exports, from_session, jobs, scenario_files, scenarios
+from karpathy_self_improve.evaluation import exports, jobs
+from karpathy_self_improve.evaluation.scenario import files as scenario_files
+from karpathy_self_improve.evaluation.scenario import from_session, scenarios
 from karpathy_self_improve.ratchet import apply, approval, controls, experiments, feedback, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

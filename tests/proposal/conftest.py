@@ -16,8 +16,9 @@ from hermes_state import SessionDB
 from karpathy_self_improve import schema
 from karpathy_self_improve.demo import scripted_proposer
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
-from karpathy_self_improve.evaluation import reports, scenarios
+from karpathy_self_improve.evaluation.gating import reports
 from karpathy_self_improve.evaluation.jobs import Job
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.proposal import drafts, requests, service
 from karpathy_self_improve.proposal.drafts import Draft, Request
 from karpathy_self_improve.ratchet import feedback

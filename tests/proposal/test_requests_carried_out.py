@@ -14,8 +14,9 @@ from karpathy_self_improve import schema
 from karpathy_self_improve.demo import scripted_judge, scripted_proposer
 from karpathy_self_improve.demo.scripted_model import Failure
 from karpathy_self_improve.errors import FileDrifted, ModelUnavailable
-from karpathy_self_improve.evaluation import holdout, jobs, scenarios
+from karpathy_self_improve.evaluation import jobs
 from karpathy_self_improve.evaluation.judging.identities import JudgeNotIndependent
+from karpathy_self_improve.evaluation.scenario import holdout, scenarios
 from karpathy_self_improve.proposal import drafts, service
 from karpathy_self_improve.proposal.skips import Skipped
 from karpathy_self_improve.ratchet import controls, experiments, states

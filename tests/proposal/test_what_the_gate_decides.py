@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve import daemon, schema
-from karpathy_self_improve.evaluation import concluding, jobs, reports, results, scenarios
-from karpathy_self_improve.evaluation.exposure import Arm
+from karpathy_self_improve.evaluation import jobs, results
+from karpathy_self_improve.evaluation.gating import concluding, reports
 from karpathy_self_improve.evaluation.judging.grading import grade
-from karpathy_self_improve.evaluation.runner import AgentRun
+from karpathy_self_improve.evaluation.running.exposure import Arm
+from karpathy_self_improve.evaluation.running.runner import AgentRun
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.proposal import drafts, settling
 from karpathy_self_improve.ratchet import experiments, states
 from karpathy_self_improve.ratchet.actor import Actor

@@ -26,7 +26,8 @@ from karpathy_self_improve.errors import (
     ProfilePaused,
     RatchetError,
 )
-from karpathy_self_improve.evaluation import holdout, reports, scenarios
+from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.scenario import holdout, scenarios
 from karpathy_self_improve.ratchet import apply, approval, context, controls, experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from karpathy_self_improve.evaluation import holdout, reports, scenarios
+from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.scenario import holdout, scenarios
 from karpathy_self_improve.ratchet import apply, approval, events, experiments, states
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context

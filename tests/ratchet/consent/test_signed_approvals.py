@@ -11,7 +11,7 @@ import pytest
 
 from karpathy_self_improve import clock, daemon
 from karpathy_self_improve.errors import ApprovalRefused, ApprovalVoid, NotEvaluated
-from karpathy_self_improve.evaluation import scenarios
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.installation import service_unit
 from karpathy_self_improve.ratchet import controls, experiments
 from karpathy_self_improve.ratchet.actor import Actor

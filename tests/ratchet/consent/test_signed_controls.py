@@ -9,8 +9,8 @@ import pytest
 
 from karpathy_self_improve import clock
 from karpathy_self_improve.errors import BadInput
-from karpathy_self_improve.evaluation import scenario_files, scenario_lint, scenarios
-from karpathy_self_improve.evaluation.scenario_files import HoldoutLocked
+from karpathy_self_improve.evaluation.scenario import files, linting, scenarios
+from karpathy_self_improve.evaluation.scenario.files import HoldoutLocked
 from karpathy_self_improve.ratchet import controls
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.signing import consent, signers, unlocking
@@ -104,16 +104,16 @@ def test_while_it_lasts_it_is_exported_and_looked_through_and_that_is_recorded(
 ) -> None:
     held_out(desk)
     unlocking.unlock(desk.context, "default", SOMEBODY, desk.signed(Purpose.REVEAL_HOLDOUT, profile="default"))
-    written = scenario_files.export_scenarios(desk.context, "default", SOMEBODY, holdout=True)
+    written = files.export_scenarios(desk.context, "default", SOMEBODY, holdout=True)
     assert "Guess." in written.text
     assert "split: holdout" in written.text
     assert [event.payload["scenarios"] for event in desk.events("holdout.exported")] == [1]
-    assert scenario_lint.lint(desk.context, "default").locked == 0
+    assert linting.lint(desk.context, "default").locked == 0
     now = clock.now
     monkeypatch.setattr(clock, "now", lambda: now() + timedelta(minutes=10, seconds=1))
     with pytest.raises(HoldoutLocked):
-        scenario_files.export_scenarios(desk.context, "default", SOMEBODY, holdout=True)
-    assert scenario_lint.lint(desk.context, "default").locked == 1
+        files.export_scenarios(desk.context, "default", SOMEBODY, holdout=True)
+    assert linting.lint(desk.context, "default").locked == 1
 
 
 def test_an_unlock_is_for_one_profile(desk: Any) -> None:

@@ -1,0 +1,1 @@
+"""Runs of the real agent: worker processes, their throw-away homes and sandbox, their order and their budget."""

@@ -1,0 +1,1 @@
+"""Scenarios: kept, split, read from files and sessions, and held against what makes one worth running."""
