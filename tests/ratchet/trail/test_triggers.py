@@ -14,8 +14,9 @@ from karpathy_self_improve.ratchet.states import LEGAL, State
 
 TRAIL = "experiment_state_transitions"
 MUTABLE = {"leases", "profile_controls", "write_counter", "guarded_files", "guarded_profiles", "notify_cursors"}
-MUTABLE |= {"baselines", "metrics_snapshots"}
-KEPT = ["eval_runs", "experiments", "file_operations", "jobs", "scenarios", "signature_attempts"]
+MUTABLE |= {"baselines", "metrics_snapshots", "job_schedules"}
+KEPT = ["eval_runs", "experiments", "file_operations", "jobs", "proposal_drafts", "proposal_requests", "scenarios"]
+KEPT += ["signature_attempts"]
 APPEND_ONLY = sorted(set(schema.metadata.tables) - MUTABLE - set(KEPT))
 GUARDED = [*APPEND_ONLY, *KEPT]
 PROPOSAL = [
@@ -47,6 +48,8 @@ NEEDED = {
     "file_operations": {"finished_at": None},
     "scenarios": {"deleted_at": None},
     "reviewer_changes": {"kind": "add"},
+    "proposal_drafts": {"status": "proposed"},
+    "proposal_failures": {"session_id": None},
     "judge_votes": {"no_verdict_reason": None, "result_id": None},
 }
 """What CHECKs between columns ask of a row, and what makes partial indexes apply."""
