@@ -14,7 +14,7 @@ run: setup ## the demonstration: a throw-away home, real agent, scripted model (
 	@$(PY) -P -m karpathy_self_improve.demo
 
 test: lint ## ruff, mypy --strict and every test but the soak ones
-	@$(PY) -P -m pytest tests -q -n 2 --dist worksteal
+	@$(PY) -P -m pytest tests -q -n 3 --dist worksteal
 
 pins: setup ## the tests of routes and servers on the web packages that the host pins
 	@scripts/test_on_web_pins.sh
