@@ -318,6 +318,16 @@ def tools_of(toolsets: Sequence[str]) -> frozenset[str]:
     return frozenset(name for toolset in toolsets for name in resolve_toolset(toolset))
 
 
+def keeps_out(relpath: str, content: bytes) -> tuple[str, ...]:
+    """Why the host would leave the whole file out of the system prompt, in its own words; empty when it loads it."""
+    if relpath != "SOUL.md":  # of the files that a change may target, the one that the host scans
+        return ()
+    from tools.threat_patterns import scan_for_threats
+
+    text = content.decode("utf-8", "replace").removeprefix("\ufeff")
+    return tuple(scan_for_threats(text, scope="context"))
+
+
 def version() -> str:
     """The host's version as it is installed now; a process that was started before an update still runs the old one."""
     from importlib.metadata import PackageNotFoundError

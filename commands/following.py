@@ -63,4 +63,4 @@ def _drawn(answer: Answer) -> Text:
     with paper.capture() as drawn:
         answer.show(paper)
     head = f"{clock.now():%H:%M:%S} UTC, anew every {EVERY_S:g} s; Ctrl-C ends it\n\n"
-    return Text(head, style="dim").append_text(Text.from_ansi(drawn.get()))
+    return Text.assemble((head, "dim"), Text.from_ansi(drawn.get()))

@@ -177,13 +177,15 @@ def _troubles(one: ProfileOverview) -> list[str]:
             f'hermes ratchet live {number}, then hermes ratchet decide {number} keep|revert --reason "..."'
         )
     if one.in_flight and one.in_flight.manual_conflict_detected:
-        said.append(f"{one.profile}: {one.in_flight.target_relpath} was edited by hand; see show {one.in_flight.id}")
+        said.append(
+            f"{one.profile}: {one.in_flight.target_relpath} was edited by hand; see: hermes ratchet show {one.in_flight.id}"
+        )
     return said
 
 
 def pause(args: Namespace) -> Answer:
     with session.opened() as context:
-        done = controls.pause(context, session.target(args.target), session.actor())
+        done = controls.pause(context, session.target(args.target), session.actor(), args.reason or "")
     text = f"Profile {session.named(args, done.profile)} is paused. A live change that fails is still taken back."
     return Answer({"ok": True, "profile": done.profile, "paused": True}, views.sentence(text))
 

@@ -213,10 +213,10 @@ def _warn(console: Console, done: ReviewerSet, pinned: str | None) -> None:
         [
             said,
             "hermes ratchet install-service",
-            "Then restart the daemon. Where it is started in another way, give it this environment:",
-            f"{pin.VARIABLE}=\n{done.fingerprint}",
+            f"Then restart the daemon. Where it is started in another way, give it {pin.VARIABLE}, which stands below.",
         ],
     )
+    render.verbatim(console, f"{pin.VARIABLE}={done.fingerprint}")  # outside of the frame: it is there to be copied
 
 
 def _after_change(done: ReviewerSet, file: KeyFile | None) -> Callable[[Console], None]:

@@ -39,6 +39,19 @@ def profiles() -> Iterator[Finding]:
             yield ok("enabled", f"Enabled in profile '{profile.name}'.")
 
 
+def prompts() -> Iterator[Finding]:
+    """The host says so in its log alone, and the agent goes on as if there were no such file."""
+    for profile in host.profiles():
+        path = profile.home / "SOUL.md"
+        found = host.keeps_out(path.name, path.read_bytes()) if path.is_file() else ()
+        if found:
+            yield problem(
+                "prompt",
+                f"Hermes loads nothing of {path}: its own scanner finds {', '.join(found)}.",
+                f"Take that out of {path}",
+            )
+
+
 def copies() -> Iterator[Finding]:
     """One package must answer everywhere: with two, a face and the daemon may run different code."""
     found = [copy for profile in host.profiles() for copy in package.copies_in(profile.home)]
@@ -69,4 +82,4 @@ def _removal(copy: package.Copy) -> str:
     return f"rm -r {shlex.quote(str(copy.where))}"
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (settings, profiles, copies, dashboard)
+CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (settings, profiles, prompts, copies, dashboard)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .. import _db
+from .._turnstile import Turnstile
 from ..migrations import to_head
 from ..ratchet.context import Context, open_context
 from ..ratchet.signing import consent
@@ -21,7 +22,7 @@ def database() -> Iterator[Finding]:
     """Raises StoreUnavailable and its kinds, which the doctor reports; an old schema is left for a real command."""
     path = _db.default_path()
     if not path.exists():
-        yield problem("database", f"There is no database at {path} yet.", "hermes ratchet init")
+        yield _missing(path)
         return
     found = _revision(path)
     if found is not None and found < HEAD:
@@ -30,6 +31,14 @@ def database() -> Iterator[Finding]:
     else:
         _db.open_store(path).close()
         yield ok("database", f"{path} is sound, at schema {HEAD}.")
+
+
+def _missing(path: Path) -> Finding:
+    """A lock file beside it remembers how much a database held that is not there any more."""
+    if path.with_name(f"{path.name}.lock").exists() and (held := Turnstile(path).anchor().writes):
+        what = f"{path} is gone, but held {held} writes before."
+        return problem("database", what, f"put it back from a backup; to start anew: rm {path}.lock")
+    return problem("database", f"There is no database at {path} yet.", "hermes ratchet init")
 
 
 def watching() -> Iterator[Finding]:

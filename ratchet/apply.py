@@ -256,11 +256,7 @@ def _revert_plan(context: Context, experiment: Experiment, actor: Actor, reason:
         found_sha256 = _keep_found(context, _read(context, experiment, target))
     elif not _is_as_applied(context, experiment, target):
         _mark_conflict(context, experiment)
-        raise FileDrifted(
-            f"{experiment.target_relpath} was edited since experiment {experiment.id} was applied; the edit was kept. "
-            "Undo or move that edit, then revert again; or write over it with --force, which a reviewer signs.",
-            experiment_id=experiment.id,
-        )
+        raise beginning.edited_since(experiment)
     prior = prior_version.load(context, experiment)
     return Plan(
         experiment.id,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from ..errors import FileDrifted, PathRefused
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.payload import Claim, Purpose
 from . import experiments
@@ -36,9 +37,26 @@ def ask_force(context: Context, experiment_id: int, signer: str, actor: Actor, r
 
 
 def ask_revert(context: Context, experiment_id: int, signer: str, actor: Actor, reason: str) -> Challenge:
-    """What the reviewer with the public key ``signer`` is to sign to take a verified change back."""
-    claim = consent.about(experiments.get(context, experiment_id), Purpose.REVERT_VERIFIED, reason=kept(reason))
+    """What the reviewer with the public key ``signer`` is to sign to take a verified change back.
+
+    Raises FileDrifted for a file that was edited since: nobody signs what would then be refused.
+    """
+    experiment = experiments.get(context, experiment_id)
+    with suppress(PathRefused):  # somebody put something else in its place: the revert says what
+        found = experiments.current_file(context, experiment.profile, experiment.target_relpath)
+        if experiment.state == State.VERIFIED and found.sha256 != experiment.candidate_sha256:
+            raise edited_since(experiment)
+    claim = consent.about(experiment, Purpose.REVERT_VERIFIED, reason=kept(reason))
     return consent.ask(context, claim, signer, actor)
+
+
+def edited_since(experiment: Experiment) -> FileDrifted:
+    """The refusal to take a change back from a file that is not as it left it."""
+    return FileDrifted(
+        f"{experiment.target_relpath} was edited since experiment {experiment.id} was applied; the edit was kept. "
+        "Undo or move that edit, then revert again; or write over it with --force, which a reviewer signs.",
+        experiment_id=experiment.id,
+    )
 
 
 def revert_purpose(experiment: Experiment, *, force: bool) -> Purpose | None:

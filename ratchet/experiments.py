@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert
 
-from .. import clock, schema
+from .. import clock, host, schema
 from .._db import fetch
 from ..errors import BadInput, ChangeRefused, Conflict, FileDrifted, ProfileBusy, StoreCorrupt, UnknownExperiment
 from . import blobs, controls, events, journal, states
@@ -207,6 +207,7 @@ def propose(
     if base_sha256 is not None and base.sha256 != base_sha256:
         raise FileDrifted(f"{relpath} was edited since this change was written. Make it from today's file.")
     change = describe(relpath, base.content, candidate, context.settings.changes)
+    _check_is_loaded(relpath, candidate)
     _hold_no_secret({f"the proposed {relpath}": candidate, "the rationale": rationale.encode("utf-8", "surrogatepass")})
     rationale = kept(rationale)
     git = _git_facts(context, profile, target, base)
@@ -218,6 +219,15 @@ def propose(
         if also is not None:
             also(tx, experiment_id)
         return load(tx, experiment_id)
+
+
+def _check_is_loaded(relpath: str, candidate: bytes) -> None:
+    """One hidden character can switch the whole file off, and no diff would show that."""
+    if found := host.keeps_out(relpath, candidate):
+        raise ChangeRefused(
+            f"Hermes would load nothing of {relpath} any more: its own scanner finds {', '.join(found)} in the changed "
+            "file. Take that out of the proposal, or out of the file first."
+        )
 
 
 def _hold_no_secret(texts: dict[str, bytes]) -> None:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from ..plain import one_line
 from . import deciding, feedback, pause, scenario, views
 from .text import Reply
 
@@ -68,7 +67,13 @@ def carry_out(raw: str) -> Reply:
 
 
 def _not_here(verb: str) -> Reply:
-    ours = verb in _LOOKING or verb in _LOOKING_AT_ONE or verb in _DECIDING
-    if ours or not verb.isascii() or not verb.replace("-", "").isalpha():
-        return Reply(_HELP)
-    return Reply(_ELSEWHERE.format(one_line(verb, 30)))
+    if verb in _LOOKING_AT_ONE or verb in _DECIDING:
+        return Reply(f"Which experiment? /ratchet {verb} N; the newest ones: /ratchet list")
+    elsewhere = verb not in _LOOKING and verb in _of_the_terminal()
+    return Reply(_ELSEWHERE.format(verb) if elsewhere else _HELP)
+
+
+def _of_the_terminal() -> set[str]:
+    from ..arguments import commands
+
+    return {name.partition(" ")[0] for name, _ in commands()}

@@ -46,7 +46,7 @@ def newest() -> Reply:
     with opened() as context:
         found = experiments.list_experiments(context, limit=_LISTED)
     lines = [
-        f"{e.id} {e.state} {e.profile}/{e.target_relpath} ({e.evaluation_status}) {one_line(e.rationale, 60)}".rstrip()
+        f"{e.id} {e.state} {e.profile}/{e.target_relpath} ({e.verdict or e.evaluation_status}) {one_line(e.rationale, 60)}".rstrip()
         for e in found
     ]
     return Reply("\n".join(lines) or "No experiments.")
@@ -79,7 +79,7 @@ def _facts(found: Experiment) -> list[str]:
         scores = f", {found.baseline_score:.0%} to {found.offline_score:.0%}"
     said = [
         f"Experiment {found.id}: {found.state}, {found.profile}/{found.target_relpath}",
-        f"evaluation: {found.evaluation_status}{scores}",
+        f"evaluation: {found.verdict or found.evaluation_status}{scores}",
     ]
     if found.live_sessions_target:
         verdict = f", {found.live_verdict}" if found.live_verdict else ""

@@ -104,6 +104,8 @@ def _pausing(commands: Commands) -> None:
     ):
         made = commands.add(name, purpose, f"{name} coder", handler=f"operating.{name}")
         made.add_argument("target", type=values.line, nargs="?", metavar="PROFILE", help="default: the active one")
+        if name == "pause":
+            made.add_argument("--reason", type=values.line, metavar="TEXT", help="shown wherever the pause shows")
     values.signing(made)  # letting changes go on is the one of the two that needs a person
 
 

@@ -54,10 +54,15 @@ def test_whatever_else_changes_something_is_done_elsewhere(ratchet: Any, unsigne
 
 @pytest.mark.parametrize(
     "raw",
-    ["help", "show", "show x", "diff 1 2", "list all", "'", "approve", "reject all", "\x1b[2J", "show " + "9" * 5000],
+    ["help", "list all", "'", "frob", "\x1b[2J"],
 )
 def test_anything_else_is_answered_with_help(unsigned: Path, raw: str) -> None:
     assert "/ratchet show N" in ask(raw)
+
+
+@pytest.mark.parametrize("raw", ["show", "show x", "diff 1 2", "approve", "reject all", "show " + "9" * 5000])
+def test_a_missing_number_is_asked_for(unsigned: Path, raw: str) -> None:
+    assert f"Which experiment? /ratchet {raw.split()[0]} N" in ask(raw)
 
 
 def test_answers_are_a_screenful_of_harmless_text(ratchet: Any, unsigned: Path) -> None:

@@ -164,3 +164,10 @@ def test_an_edit_that_was_signed_away_waits_for_nobody_any_more(desk: Any) -> No
     desk.revert(number, force=True, signed=desk.signed(Purpose.FORCE, number, reason=REASON))
     guarded.watch(desk.context, "default")
     assert waiting.unacknowledged(desk.context, "default") == []
+
+
+def test_taking_back_is_not_asked_for_while_a_persons_edit_is_in_the_way(desk: Any) -> None:
+    number = desk.verified()
+    desk.home.joinpath("SOUL.md").write_bytes(NEW + b"Mine.\n")
+    with pytest.raises(FileDrifted, match="the edit was kept"):
+        desk.signed(Purpose.REVERT_VERIFIED, number, reason=REASON)
