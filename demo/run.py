@@ -75,8 +75,8 @@ def run(show: Show, *, headless: bool, keep: bool) -> dict[str, Any]:
         show.opening(home, model.base_url)
         show.command("hermes ratchet init --approval unsigned")
         processes.ratchet(home, "init", "--approval", "unsigned")
-        with show.step(f"{BASELINE_SESSIONS} real agent sessions in each of two profiles, as a baseline"):
-            for profile in PROFILES:
+        for profile in PROFILES:
+            with show.step(f"{BASELINE_SESSIONS} real agent sessions in profile {profile.name}, as a baseline"):
                 processes.talk(home, profile, 0, BASELINE_SESSIONS)
         _add_scenarios(show, context)
         numbers = [_propose(show, home, context, proposal) for proposal in PROPOSALS]

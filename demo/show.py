@@ -45,6 +45,8 @@ class Show:
     @contextmanager
     def step(self, what: str) -> Iterator[None]:
         started = time.monotonic()
+        if not self._console.is_terminal:  # nothing turns there while it takes its time
+            self._console.print(f"[dim]{what} ...[/]")
         with self._console.status(f"{what} ..."):
             yield
         self._console.print(f"[green]✓[/] {what} [dim]({time.monotonic() - started:.0f} s)[/]")
