@@ -3,7 +3,7 @@
 What an agent with file and terminal tools can do, it can do as this user. So those tools exist only here: the system
 and this Python read-only, the arm's folders, nothing else of the disk, and one loopback port behind which
 :mod:`.model_door` leads to the model's host. The key to the model is in there too, and
-nobody to send it to but the model's own host.
+nobody to send it to but the model's own host. The worker, which reports on the agent, is out of the agent's reach.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ TOOLS = {
 """The toolsets that exist only in a sandbox, with their tools."""
 
 SOCKET = "model.sock"
-_NAMESPACES = ("--unshare-all", "--die-with-parent", "--uid", "0", "--gid", "0", "--cap-add", "CAP_NET_BIND_SERVICE")
+FIRST_FREE_PORT = 1024
+# The worker is the first process: it cannot be signalled from inside, and no other one there holds its pipes.
+_NAMESPACES = (
+    *("--unshare-all", "--unshare-user", "--uid", "1000", "--gid", "1000", "--as-pid-1", "--die-with-parent"),
+    *("--cap-drop", "ALL"),
+)
 _SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64")
 _ETC = ("ssl", "pki", "ca-certificates", "alternatives", "ld.so.cache", "localtime", "nsswitch.conf")
 _CERTIFICATES = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
@@ -91,14 +96,22 @@ class Address:
 def command(home: ArmHome, address: Address) -> list[str]:
     """How a worker of this home is started in a sandbox. Writes the few files of /etc that it sees."""
     hosts = _written(home, "hosts", f"127.0.0.1 localhost {address.host}\n")
-    passwd = _written(home, "passwd", f"root:x:0:0::{home.root / 'user'}:/bin/sh\n")
+    passwd = _written(home, "passwd", f"agent:x:1000:1000::{home.root / 'user'}:/bin/sh\n")
     socket = str(home.root / SOCKET)
-    words = [str(bubblewrap()), *_NAMESPACES, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+    # No /proc: it would lead from any process into the worker's files and memory.
+    words = [str(bubblewrap()), *_NAMESPACES, *_right_to(address.port), "--dev", "/dev", "--tmpfs", "/tmp"]  # noqa: S108
+    words += _host_code()
     words += [word for place in _readable() for word in ("--ro-bind-try", place, place)]
     words += [word for place in _SYSTEM for word in _as_it_is(Path(place))]
     words += ["--ro-bind", hosts, "/etc/hosts", "--ro-bind", passwd, "/etc/passwd", "--ro-bind", socket, socket]
     words += [word for folder in map(str, home.folders) for word in ("--bind", folder, folder)]
-    return [*words, "--chdir", str(home.workspace), *worker_command()]
+    # What the worker imports may not be found where the agent can put it.
+    return [*words, "--remount-ro", "/", "--chdir", str(home.workspace), *worker_command()]
+
+
+def _right_to(port: int) -> tuple[str, ...]:
+    """The worker's only right beyond its user's, for where the model is behind a system's port; it gives it up."""
+    return ("--cap-add", "CAP_NET_BIND_SERVICE") if port < FIRST_FREE_PORT else ()
 
 
 def _as_it_is(place: Path) -> tuple[str, ...]:
@@ -111,6 +124,8 @@ def _as_it_is(place: Path) -> tuple[str, ...]:
 def environment(home: ArmHome, address: Address) -> dict[str, str]:
     """The variables of a worker in a sandbox: no proxy is in reach, and the model is behind a socket."""
     kept = {name: value for name, value in home.environment.items() if not name.lower().endswith("_proxy")}
+    # No other folder of modules: it would be missing inside, or the agent's to fill.
+    kept["PYTHONPATH"] = str(_checkout() or "")
     return {**kept, "RATCHET_MODEL_SOCKET": str(home.root / SOCKET), "RATCHET_MODEL_PORT": str(address.port)}
 
 
@@ -121,11 +136,31 @@ def _written(home: ArmHome, name: str, text: str) -> str:
 
 
 def _readable() -> Iterator[str]:
-    """What a worker must be able to read beside the system: certificates, this Python, the host, the worker."""
+    """What a worker must be able to read beside the system: certificates, this Python, the worker."""
     yield from (f"/etc/{name}" for name in _ETC)
     yield from (os.environ[name] for name in _CERTIFICATES if name in os.environ)
     yield from sorted({sys.prefix, sys.base_prefix})
-    host = importlib.util.find_spec("run_agent")
-    if host is not None and host.origin is not None and not Path(host.origin).is_relative_to(sys.prefix):
-        yield str(Path(host.origin).parent)
     yield str(WORKER)
+
+
+def _checkout() -> Path | None:
+    """The folder of a host that runs from its source, None for one installed into this Python."""
+    host = importlib.util.find_spec("run_agent")
+    if host is None or host.origin is None or Path(host.origin).is_relative_to(sys.prefix):
+        return None
+    return Path(host.origin).parent
+
+
+def _host_code() -> list[str]:
+    """A host's source read-only, without what else lies beside it: .env, a configuration, the repository."""
+    folder = _checkout()
+    if folder is None:
+        return []
+    words = ["--ro-bind", str(folder), str(folder)]
+    # What a link leads to is either out of sight or shown where it is.
+    for entry in sorted(entry for entry in folder.iterdir() if not entry.is_symlink()):
+        if entry.is_dir() and entry.name.startswith("."):
+            words += ["--tmpfs", str(entry)]
+        elif not entry.is_dir() and entry.suffix != ".py":
+            words += ["--ro-bind", os.devnull, str(entry)]
+    return words

@@ -7,32 +7,48 @@ script drops what the host remembers of the state before. A request is a JSON ob
 Whatever goes wrong stands there as ``error``; no answer means the process died.
 
 When standard input ends, whoever started this process is gone, and it ends with all it started.
+
+In a sandbox the agent may run any program as this very user. So nothing that such a program can write is believed: the
+answer comes from this process's memory, which no other process may open (:func:`_shut`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import logging
 import os
+import resource
 import signal
 import socket
-import sqlite3
-import sys
 import threading
-from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
 # What the host reports when it could not talk to the model, as opposed to an agent that behaved badly.
 INFRASTRUCTURE_EXITS = ("all_retries_exhausted", "interrupted", "local_processing_error", "ollama_runtime")
 
+# Names of <sys/prctl.h>.
+PR_SET_DUMPABLE, PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 4, 47, 4
 
-def _take_requests(requests: SimpleQueue[bytes]) -> None:
-    """Hands on each line of standard input; ends this process group as soon as its other end is closed."""
-    for line in sys.stdin.buffer:
+# What a program in a sandbox can use up, each process for itself; the processes are counted together.
+LIMITS = {
+    resource.RLIMIT_AS: 16 << 30,
+    resource.RLIMIT_CORE: 0,
+    resource.RLIMIT_FSIZE: 1 << 30,
+    resource.RLIMIT_NPROC: 4096,
+}
+
+
+def _take_requests(source: BinaryIO, requests: SimpleQueue[bytes]) -> None:
+    """Hands on each line of ``source``; ends this process group as soon as its other end is closed."""
+    for line in source:
         requests.put(line)
-    os.killpg(0, signal.SIGKILL)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(0, signal.SIGKILL)
+    # The first process of a sandbox is immune to signals from inside; its end is the end of all others there.
+    os._exit(1)
 
 
 def _forget() -> None:
@@ -138,14 +154,6 @@ def _tool_trace(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _stored_prompt(session_id: str) -> str:
-    """The system prompt as the host stored it for this session."""
-    database = Path(os.environ["HERMES_HOME"], "state.db")
-    with contextlib.closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
-        row = connection.execute("SELECT system_prompt FROM sessions WHERE id = ?", (session_id,)).fetchone()
-    return str(row[0] or "") if row else ""
-
-
 def _failure(result: dict[str, Any]) -> str | None:
     reason = str(result.get("turn_exit_reason") or "")
     if result.get("failed") or result.get("interrupted") or reason.startswith(INFRASTRUCTURE_EXITS):
@@ -183,7 +191,8 @@ def run(request: dict[str, Any]) -> dict[str, Any]:
         "provider": result.get("provider") or "",
         "session_id": result.get("session_id") or "",
         "calls": result.get("api_calls"),
-        "system_prompt": _stored_prompt(result.get("session_id") or ""),
+        # Not the one in state.db, which a tool could have rewritten.
+        "system_prompt": str(agent._cached_system_prompt or ""),
         "tools": sorted(agent.valid_tool_names),
         "memory": {
             "MEMORY.md": bool(getattr(agent, "_memory_enabled", False)),
@@ -202,12 +211,32 @@ def _where(request: dict[str, Any]) -> dict[str, Any]:
     return {"error": None, request["ask"]: str(runtime.get("base_url") or "")}
 
 
-def _open_door() -> None:
-    """In a sandbox: what connects to the model's port on loopback gets through the socket that leads there."""
+def _shut() -> None:
+    """In a sandbox: opens the door to the model, then keeps all that follows away from this process's insides.
+
+    What connects to the model's port on loopback gets through the socket that leads there.
+    """
     path, port = os.environ.pop("RATCHET_MODEL_SOCKET", ""), os.environ.pop("RATCHET_MODEL_PORT", "")
     if path:
         door = socket.create_server(("127.0.0.1", int(port)))
+        # Only the door may need a port below 1024: children do not get that right.
+        _prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+        # Neither ptrace nor process_vm_writev nor pidfd_getfd nor /proc opens what cannot be dumped.
+        _prctl(PR_SET_DUMPABLE, 0)
+        # The first process of a sandbox ignores what it does not handle, and Python would handle this one.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for limit, most in LIMITS.items():
+            hard = resource.getrlimit(limit)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(limit, (most, most))
         threading.Thread(target=_let_through, args=(door, path), daemon=True).start()
+
+
+def _prctl(option: int, value: int) -> None:
+    """Raises OSError when the kernel refuses: then no tool may run."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(option, *map(ctypes.c_ulong, (value, 0, 0, 0))) != 0:
+        raise OSError(ctypes.get_errno(), f"prctl({option}, {value}) is refused")
 
 
 def _let_through(door: socket.socket, path: str) -> None:
@@ -236,21 +265,23 @@ def _answered(line: bytes) -> dict[str, Any]:
         return {"error": f"{type(error).__name__}: {error}"}
 
 
-def _own_output() -> BinaryIO:
-    """What was standard output; from here on nothing else of this process, nor its children, can write there."""
-    answers = os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "wb") as nowhere:
+def _own_pipes() -> tuple[BinaryIO, BinaryIO]:
+    """What was standard input and output; nothing else of this process, nor its children, has them from here on."""
+    requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    with open(os.devnull, "r+b") as nowhere:
+        os.dup2(nowhere.fileno(), 0)
         os.dup2(nowhere.fileno(), 1)
-    return answers
+    return requests, answers
 
 
 def main() -> None:
     """Answers one request after the other until standard input ends."""
-    answers, requests = _own_output(), SimpleQueue[bytes]()
+    source, answers = _own_pipes()
+    requests = SimpleQueue[bytes]()
     # A log would be a trace of one run in the home of the next.
     logging.disable(logging.CRITICAL)
-    _open_door()
-    threading.Thread(target=_take_requests, args=(requests,), daemon=True).start()
+    _shut()
+    threading.Thread(target=_take_requests, args=(source, requests), daemon=True).start()
     while True:
         document = _answered(requests.get())
         answers.write(json.dumps(document, default=str).encode() + b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 import time
@@ -170,6 +171,53 @@ def test_a_process_that_dies_gives_its_last_words_without_secrets(
     (request_.profile_home / "config.yaml").write_text(f"model: {{default: m, provider: custom, api_key: {key}}}")
     worker(monkeypatch, tmp_path, f"import sys; sys.exit('no such module, key {key}')")
     assert run_agent_once(request_).error == "the agent's process died: no such module, key [secret]"
+
+
+# Says whatever it is asked to, as JSON with escapes.
+SAYING = """
+import json, sys
+for line in sys.stdin:
+    print(json.loads(line)["scenario_input"], flush=True)
+"""
+
+
+def document(**parts: object) -> str:
+    return json.dumps({"error": None, "answer": "", **parts})
+
+
+def test_no_answer_of_a_model_is_more_than_the_result_of_its_run(
+    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = "[" * 100_000
+    call = {"name": "t\ud800", "arguments": deep, "result": deep, "ok": True}
+    hostile = (
+        document(answer="a\ud800b", tool_trace=[call]),
+        document(tool_trace=[{"name": "t"}]),
+        document(tokens={"total": 10**30}),
+        document(cost_usd="NaN"),
+        "[]",
+        deep,
+    )
+    worker(monkeypatch, tmp_path, SAYING)
+    with workers.kept_warm():
+        halves, *unreadable = served(request_, *hostile)
+    assert (halves.answer, halves.tool_trace[0].name, halves.error) == ("a?b", "t?", None)
+    assert ["could not be read" in str(run.error) for run in unreadable] == [True] * 5
+
+
+def test_the_key_to_the_model_leaves_a_run_in_no_text(
+    request_: RunRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = 'Kx9mWq27"' + "LpVt4RzNbY8cHs"
+    written = json.dumps({"model": {"default": "m", "provider": "custom", "api_key": key}})
+    (request_.profile_home / "config.yaml").write_text(written)
+    call = {"name": f"t {key}", "arguments": json.dumps({"text": key}), "result": key, "ok": True}
+    worker(monkeypatch, tmp_path, SAYING)
+    said = document(answer=f"good {key}", tool_trace=[call], model=key, provider=key, session_id=key, exit_reason=key)
+    [run] = served(request_, said)
+    assert (run.answer, run.error) == ("good [secret]", None)
+    assert "LpVt4RzNbY8cHs" not in repr(run)
+    assert run.tool_trace[0].arguments == '{"text": "[secret]"}'
 
 
 def test_a_profile_that_cannot_be_read_is_an_error_not_a_crash(request_: RunRequest) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +21,7 @@ from karpathy_self_improve.evaluation.running.runner import AgentRun, RunRequest
 from karpathy_self_improve.evaluation.running.sandbox import Address, isolation
 
 pytestmark = pytest.mark.long
+FORGER = Path(__file__).with_name("forger.py")
 needs_bubblewrap = pytest.mark.skipif(sandbox.bubblewrap() is None, reason="bubblewrap does not work here")
 
 
@@ -68,11 +72,70 @@ def test_a_sandboxed_terminal_reaches_the_model_and_nothing_else(
     assert not list(tmp_path.glob("ratchet-arm-*"))
 
 
+@needs_bubblewrap
+def test_no_program_of_a_sandboxed_agent_can_write_its_result(home: Path, tmp_path: Path, model: ScriptedModel) -> None:
+    (home / "skills").mkdir(exist_ok=True)
+    shutil.copy(FORGER, home / "skills")
+    command = json.dumps({"command": "python3 $HERMES_HOME/skills/forger.py"})
+    found = run(home, tmp_path, f"USE_TOOL terminal {command}", "terminal", "file")
+    assert (found.error, found.exposed, found.completed) == (None, True, True)
+    assert [call.name for call in found.tool_trace] == ["terminal"]
+    assert found.answer.startswith("I")
+    assert found.tokens is not None
+    reached = json.loads(json.loads(model.bodies[-1]["messages"][-1]["content"])["output"].splitlines()[0])
+    assert reached.pop("rewritten"), "the forger never got at the session it was to change"
+    assert reached == {"uid": 1000, "proc": [], "descriptors": {}, "memory": {}, "planted": []}
+    assert not [p for p in psutil.process_iter(["cmdline"]) if any("forger" in w for w in p.info["cmdline"] or ())]
+    assert not list(tmp_path.glob("ratchet-arm-*"))
+
+
+@needs_bubblewrap
+def test_a_file_tool_finds_no_descriptor_to_write_to(home: Path, tmp_path: Path, model: ScriptedModel) -> None:
+    wanted = {"path": "/proc/self/fd/3", "content": json.dumps({"error": None, "answer": "FORGED"}) + "\n"}
+    found = run(home, tmp_path, f"USE_TOOL write_file {json.dumps(wanted)}", "terminal", "file")
+    assert (found.error, found.exposed, [call.ok for call in found.tool_trace]) == (None, True, [False])
+    assert found.answer != "FORGED"
+
+
+@needs_bubblewrap
+def test_of_a_host_in_a_checkout_only_the_code_is_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for folder in ("agent", ".git"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "config").write_text("inside\n")
+    for name in ("run_agent.py", ".env", "cli-config.yaml", "auth.json"):
+        (tmp_path / name).write_text(f"content of {name}\n")
+    (tmp_path / "link").symlink_to("/nowhere/at/all")
+    monkeypatch.setattr(sandbox, "_checkout", lambda: tmp_path)
+    show = f"cat {tmp_path}/*.* {tmp_path}/.env {tmp_path}/*/config {tmp_path}/.git/config; echo x > {tmp_path}/new.py"
+    words = [str(sandbox.bubblewrap()), "--ro-bind", "/", "/", "--dev", "/dev", *sandbox._host_code(), "sh", "-c", show]
+    seen = subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    assert seen == "content of run_agent.py\ninside\n"
+    assert not (tmp_path / "new.py").exists()
+
+
+@needs_bubblewrap
+def test_only_the_worker_may_listen_where_the_model_does() -> None:
+    listen = "import socket; socket.create_server(('127.0.0.1', 443))"
+    program = f"""
+import importlib.util, os, subprocess, sys
+os.environ.update(RATCHET_MODEL_SOCKET="/nowhere", RATCHET_MODEL_PORT="80")
+spec = importlib.util.spec_from_file_location("worker", {str(sandbox.WORKER)!r})
+worker = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(worker)
+worker._shut()
+print(subprocess.run([sys.executable, "-c", {listen!r}], capture_output=True, text=True).stderr[-99:])
+"""
+    words = [str(sandbox.bubblewrap()), *sandbox._NAMESPACES, *sandbox._right_to(80), "--ro-bind", "/", "/"]
+    seen = subprocess.run([*words, sys.executable, "-P", "-c", program], capture_output=True, text=True, check=False)
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert "Permission denied" in seen.stdout
+
+
 def test_without_a_sandbox_the_tools_are_off_and_what_needs_them_is_refused(
     home: Path, tmp_path: Path, model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in ("sandbox", "runner"):
-        monkeypatch.setattr(f"karpathy_self_improve.evaluation.{module}.bubblewrap", lambda: None)
+        monkeypatch.setattr(f"karpathy_self_improve.evaluation.running.{module}.bubblewrap", lambda: None)
     answered = run(home, tmp_path, "hello", "skills", "terminal", "file")
     assert (answered.error, answered.exposed) == (None, True)
     offered = {tool["function"]["name"] for tool in model.bodies[-1]["tools"]}
