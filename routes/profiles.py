@@ -17,7 +17,7 @@ from ..ratchet.signing import unlocking
 from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute
-from .asking import Labelled, Opened, Principal, ProfileName
+from .asking import Opened, Principal, ProfileName, ReasonBody
 from .signing import SignedBody
 
 router = APIRouter(route_class=RatchetRoute, responses=ERRORS, tags=["profiles"])
@@ -116,9 +116,10 @@ def _figures(context: Context, found: ProfileOverview) -> ProfileFigures:
 
 
 @router.post("/profiles/{profile}/pause")
-def pause(context: Opened, profile: ProfileName, principal: Principal, body: Labelled | None = None) -> ProfilePaused:
+def pause(context: Opened, profile: ProfileName, principal: Principal, body: ReasonBody | None = None) -> ProfilePaused:
     """Stop everything that changes this profile, except taking back a live change that failed."""
-    done = controls.pause(context, profile, (body or Labelled()).by(principal))
+    asked = body or ReasonBody()
+    done = controls.pause(context, profile, asked.by(principal), asked.reason or "")
     return ProfilePaused(profile=done.profile, paused=bool(done.paused))
 
 

@@ -1,4 +1,4 @@
-// Built from dashboard/src (135fa87f1f2f331e): change that, then npm run build.
+// Built from dashboard/src (8914b9c3adb7916c): change that, then npm run build.
 "use strict";
 (() => {
   var __create = Object.create;
@@ -40,7 +40,7 @@
   });
 
   // src/index.tsx
-  var React20 = __toESM(require_react());
+  var React22 = __toESM(require_react());
 
   // src/address.ts
   var import_react = __toESM(require_react());
@@ -85,7 +85,7 @@
   }
 
   // src/detail.tsx
-  var React14 = __toESM(require_react());
+  var React16 = __toESM(require_react());
 
   // src/sdk.ts
   var PLUGIN = "karpathy-self-improve";
@@ -125,31 +125,29 @@
     const query = new URLSearchParams({ profile, include_holdout: "true" });
     return (await call(`/scenarios?${query}`)).scenarios;
   }
-  var pause = (profile) => post(`/profiles/${encodeURIComponent(profile)}/pause`, {});
+  var pause = (profile, reason) => post(`/profiles/${encodeURIComponent(profile)}/pause`, { reason });
   var resume = (profile, signed) => post(`/profiles/${encodeURIComponent(profile)}/resume`, { ...signed });
   async function askProposer(profile) {
     const answer = await post("/propose", { profile });
-    return "skipped" in answer ? answer.reason : `Job ${answer.job_id} looks for a change. It shows in the list once there is one.`;
+    return "skipped" in answer ? `No change is looked for now, because ${answer.reason}.` : `Job ${answer.job_id} looks for a change. It shows in the list once there is one.`;
   }
   var unlock = (profile, signed) => post("/reviewers/unlock", { profile, ...signed });
   var reviewers = () => call("/reviewers");
   var challenge = (question, signer) => post("/reviewers/challenge", { ...question, signer });
   var verifyAudit = () => call("/audit/verify");
   var sayOfSession = (profile, session, good) => post("/feedback", { profile, session_id: session, good });
+  var remember = (profile, session, note) => post("/scenarios/from-session", { profile, session_id: session, ...note && { note } });
   var unlabelled = (id) => call(`/experiments/${id}/unlabelled?limit=1`);
   var label = (result, passed, note) => post(`/results/${result}/labels`, { passed, ...note && { note } });
 
   // src/decisions.tsx
-  var React5 = __toESM(require_react());
+  var React6 = __toESM(require_react());
 
   // src/actions.tsx
   var React4 = __toESM(require_react());
 
   // src/ask.tsx
   var React3 = __toESM(require_react());
-
-  // src/parts.tsx
-  var React = __toESM(require_react());
 
   // src/hooks.ts
   var import_react2 = __toESM(require_react());
@@ -172,10 +170,18 @@
     try {
       const parsed2 = JSON.parse(body);
       if (!parsed2 || typeof parsed2 !== "object" || !("error" in parsed2)) return null;
-      return { text: String(parsed2.error), code: "code" in parsed2 ? String(parsed2.code) : "" };
+      return { text: onThisPage(String(parsed2.error)), code: "code" in parsed2 ? String(parsed2.code) : "" };
     } catch {
       return null;
     }
+  }
+  var BUTTONS = [
+    ["give a reason with --override", 'choose "Approve all the same" and give a reason'],
+    ["write over it with --force", 'choose "Revert over the edit"'],
+    ["needs a reason (--reason)", "needs a reason"]
+  ];
+  function onThisPage(text) {
+    return BUTTONS.reduce((said, [flag, button]) => said.replace(flag, button), text);
   }
   function unreached(thrown, message) {
     if (thrown instanceof TypeError) return "The server does not answer. Is it running? This page goes on trying.";
@@ -312,6 +318,16 @@
     (0, import_react2.useEffect)(() => watchConnection(() => setConnected(isHeard())), []);
     return connected;
   }
+  function useEscape(place, close2) {
+    (0, import_react2.useEffect)(() => {
+      const heard2 = (event) => {
+        const form = event.target instanceof Element ? event.target.closest(".ksi-ask") : null;
+        if (event.key === "Escape" && !event.isComposing && (form === null || form === place.current)) close2();
+      };
+      document.addEventListener("keydown", heard2);
+      return () => document.removeEventListener("keydown", heard2);
+    }, [place, close2]);
+  }
   function useCountdown(at) {
     const left = () => at === null ? 0 : Math.max(0, Math.ceil((Date.parse(at) - Date.now()) / 1e3));
     const [seconds, setSeconds] = (0, import_react2.useState)(left);
@@ -324,6 +340,7 @@
   }
 
   // src/parts.tsx
+  var React = __toESM(require_react());
   var INVISIBLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ue000-\uf8ff\ufe00-\ufe0e\ufeff\uffa0\ufff0-\ufffb]|[\u{1d173}-\u{1d17a}\u{e0000}-\u{10ffff}]/gu;
   function visible(text) {
     return text.replace(INVISIBLE, (found) => {
@@ -469,15 +486,16 @@
   }
 
   // src/ask.tsx
-  var { useState: useState5 } = React3;
+  var { useCallback: useCallback2, useEffect: useEffect5, useId, useRef: useRef3, useState: useState5 } = React3;
   var SAME_AGAIN = ["wrong_passphrase", "too_many_attempts", "key_unusable", "unreached"];
   function Reason({ question, value, set, locked }) {
-    return /* @__PURE__ */ React3.createElement("div", { className: "ksi-field" }, /* @__PURE__ */ React3.createElement("label", { htmlFor: "ksi-reason" }, question), /* @__PURE__ */ React3.createElement(
+    const id = useId();
+    return /* @__PURE__ */ React3.createElement("div", { className: "ksi-field" }, /* @__PURE__ */ React3.createElement("label", { htmlFor: id }, question), /* @__PURE__ */ React3.createElement(
       "textarea",
       {
-        id: "ksi-reason",
+        id,
+        className: "ksi-reason",
         rows: 2,
-        autoFocus: true,
         maxLength: 1e3,
         readOnly: locked,
         value,
@@ -499,8 +517,20 @@
     const { asked, asking, error, lay, takeAway } = useWords(action2);
     const reason = text.trim();
     const signer = chosen ?? known?.reviewers[0]?.public_key ?? "";
-    const ready = (!action2.why || reason !== "") && (!action2.signed || signer !== "" && !trouble) && !busy && !asking;
+    const told = !action2.why || action2.optional || reason !== "";
+    const ready = told && (!action2.signed || signer !== "" && !trouble) && !busy && !asking;
     const locked = asked !== null;
+    const waiting = action2.signed !== void 0 && !known && !trouble;
+    const place = useRef3(null);
+    useEscape(
+      place,
+      useCallback2(() => {
+        if (!busy) cancel();
+      }, [busy, cancel])
+    );
+    useEffect5(() => {
+      if (!waiting && !locked) place.current?.querySelector("textarea, select, button:enabled")?.focus();
+    }, [waiting, locked]);
     async function sign(passphrase) {
       if (!asked) return;
       const reviewer = known?.reviewers.find((one) => one.public_key === signer)?.name ?? "";
@@ -511,29 +541,28 @@
       event.preventDefault();
       if (ready && !locked) void (action2.signed ? lay(reason, signer) : answer(reason, null));
     }
-    if (action2.signed && !known && !trouble) return /* @__PURE__ */ React3.createElement(Loading, null);
-    return /* @__PURE__ */ React3.createElement(
-      "div",
-      {
-        className: "ksi-ask",
-        role: "group",
-        "aria-label": action2.label,
-        onKeyDown: (event) => event.key === "Escape" && !busy && cancel()
-      },
-      /* @__PURE__ */ React3.createElement(Problem, { text: trouble ?? error }),
-      /* @__PURE__ */ React3.createElement("form", { onSubmit: begin }, action2.why && /* @__PURE__ */ React3.createElement(Reason, { question: action2.why, value: text, set: setText, locked }), known && !trouble && /* @__PURE__ */ React3.createElement(Signer, { known, value: signer, set: setChosen, locked }), !asked && /* @__PURE__ */ React3.createElement(Begin, { action: action2, ready, busy, cancel })),
-      asked && /* @__PURE__ */ React3.createElement(Signing, { asked, action: action2, busy, sign, back: takeAway, cancel })
-    );
+    if (waiting) return /* @__PURE__ */ React3.createElement(Loading, null);
+    return /* @__PURE__ */ React3.createElement("div", { className: "ksi-ask", role: "group", "aria-label": action2.label, ref: place }, /* @__PURE__ */ React3.createElement(Problem, { text: trouble ?? error }), /* @__PURE__ */ React3.createElement("form", { onSubmit: begin }, action2.why && /* @__PURE__ */ React3.createElement(Reason, { question: action2.why, value: text, set: setText, locked }), known && !trouble && /* @__PURE__ */ React3.createElement(Signer, { known, value: signer, set: setChosen, locked }), !asked && /* @__PURE__ */ React3.createElement(Begin, { action: action2, ready, busy, cancel })), asked && /* @__PURE__ */ React3.createElement(Signing, { asked, action: action2, busy, sign, back: takeAway, cancel }));
   }
 
   // src/actions.tsx
-  var { useState: useState6 } = React4;
+  var { useCallback: useCallback3, useEffect: useEffect6, useRef: useRef4, useState: useState6 } = React4;
+  function useWayBack(open2) {
+    const place = useRef4(null);
+    const last = useRef4(null);
+    useEffect6(() => {
+      if (open2 === null && last.current) place.current?.querySelector(`.ksi-go-${last.current}`)?.focus();
+      last.current = open2;
+    }, [open2]);
+    return place;
+  }
   function Actions({ actions: actions3, done, failed }) {
     const [name, setName] = useState6(null);
     const [busy, setBusy] = useState6(false);
     const [error, setError] = useState6(null);
     const [notice, setNotice] = useState6(null);
     const chosen = actions3.find((one) => one.name === name);
+    const place = useWayBack(name);
     async function carryOut(action2, reason, signature) {
       setBusy(true);
       setError(null);
@@ -552,6 +581,10 @@
         done();
       }
     }
+    const cancel = useCallback3(() => {
+      setError(null);
+      setName(null);
+    }, []);
     function choose(action2) {
       setError(null);
       setNotice(null);
@@ -559,14 +592,14 @@
       else void carryOut(action2, "", null);
     }
     if (actions3.length === 0 && error === null) return null;
-    return /* @__PURE__ */ React4.createElement("div", { className: "ksi-deciding", "aria-busy": busy }, chosen ? /* @__PURE__ */ React4.createElement(
+    return /* @__PURE__ */ React4.createElement("div", { className: "ksi-deciding", "aria-busy": busy, ref: place }, chosen ? /* @__PURE__ */ React4.createElement(
       Ask,
       {
         key: chosen.name,
         action: chosen,
         busy,
         answer: (reason, signature) => carryOut(chosen, reason, signature),
-        cancel: () => setName(null)
+        cancel
       }
     ) : /* @__PURE__ */ React4.createElement("div", { className: "ksi-actions" }, actions3.map((one) => /* @__PURE__ */ React4.createElement(
       "button",
@@ -581,8 +614,18 @@
     ))), /* @__PURE__ */ React4.createElement(Problem, { text: error }), notice && /* @__PURE__ */ React4.createElement("p", { className: "ksi-note", role: "status" }, visible(notice)));
   }
 
+  // src/measured.tsx
+  var React5 = __toESM(require_react());
+  var PASSED = "passed";
+  var TONES = { [PASSED]: "good", failed: "bad", "blocked by a critical scenario": "bad" };
+  function Measured({ of }) {
+    const { evaluation_status: status, verdict, baseline_score: before, offline_score: after } = of;
+    if (status !== "finished") return /* @__PURE__ */ React5.createElement(React5.Fragment, null, visible(status));
+    return /* @__PURE__ */ React5.createElement(React5.Fragment, null, verdict && /* @__PURE__ */ React5.createElement("span", { className: `ksi-badge ksi-tone-${TONES[verdict] ?? "unsure"}` }, visible(verdict)), " ", /* @__PURE__ */ React5.createElement("span", { className: "ksi-numbers" }, before === null && after === null ? !verdict && status : `${percent(before)} \u2192 ${percent(after)}`));
+  }
+
   // src/decisions.tsx
-  var { useState: useState7 } = React5;
+  var { useState: useState7 } = React6;
   function action({ experiment }, name, made) {
     const { id, candidate_sha256 } = experiment;
     return {
@@ -601,6 +644,7 @@
     const { experiment, signedHere } = known;
     const seen = { candidate_sha256: experiment.candidate_sha256 };
     const measured = experiment.evaluation_status === "finished";
+    const verdict = measured && experiment.verdict;
     const approve = action(known, "approve", {
       label: "Approve",
       tone: "good",
@@ -612,11 +656,11 @@
       label: measured ? "Approve all the same" : "Approve unmeasured",
       tone: "plain",
       decision: "approve",
-      why: measured ? "Why approve it whatever its evaluation says?" : "It is not measured. Why approve it all the same?",
+      why: measured ? `The verdict of its evaluation: ${verdict || "none"}. Why approve it all the same?` : "It is not measured. Why approve it all the same?",
       purpose: signedHere && "override",
       body: (reason) => ({ ...seen, override_reason: reason })
     });
-    return measured ? [approve, override] : [override];
+    return verdict === PASSED ? [approve, override] : [override];
   }
   function toReject(known) {
     const withdrawn = known.experiment.state === "approved";
@@ -707,11 +751,11 @@
       asks,
       drifted: drifted || refused || experiment.manual_conflict_detected === 1
     };
-    return /* @__PURE__ */ React5.createElement("section", { "aria-label": "Decide" }, asks && /* @__PURE__ */ React5.createElement("p", { className: "ksi-note ksi-warning", role: "status" }, /* @__PURE__ */ React5.createElement("strong", null, "A person decides."), " The live window ended without being able to tell."), /* @__PURE__ */ React5.createElement(Actions, { actions: actions(known), done, failed }));
+    return /* @__PURE__ */ React6.createElement("section", { "aria-label": "Decide" }, asks && /* @__PURE__ */ React6.createElement("p", { className: "ksi-note ksi-warning", role: "status" }, /* @__PURE__ */ React6.createElement("strong", null, "A person decides."), " The live window ended without being able to tell."), /* @__PURE__ */ React6.createElement(Actions, { actions: actions(known), done, failed }));
   }
 
   // src/diff.tsx
-  var React6 = __toESM(require_react());
+  var React7 = __toESM(require_react());
   function kindOf2(line, index) {
     if (index < 2) return "file";
     if (line.startsWith("@@")) return "hunk";
@@ -720,27 +764,27 @@
   }
   function Diff({ text }) {
     const lines2 = text.replace(/\n$/, "").split("\n");
-    return /* @__PURE__ */ React6.createElement("pre", { className: "ksi-diff", "aria-label": "diff" }, lines2.map((line, index) => /* @__PURE__ */ React6.createElement("div", { key: index, className: `ksi-line ksi-line-${kindOf2(line, index)}` }, visible(line) || " ")));
+    return /* @__PURE__ */ React7.createElement("pre", { className: "ksi-diff", "aria-label": "diff" }, lines2.map((line, index) => /* @__PURE__ */ React7.createElement("div", { key: index, className: `ksi-line ksi-line-${kindOf2(line, index)}` }, visible(line) || " ")));
   }
   var TAGS = { same: "span", removed: "del", added: "ins" };
   function WordDiff({ words }) {
-    return /* @__PURE__ */ React6.createElement("details", { className: "ksi-more" }, /* @__PURE__ */ React6.createElement("summary", null, "Word by word"), /* @__PURE__ */ React6.createElement("pre", { className: "ksi-words" }, words.map((one, index) => React6.createElement(TAGS[one.change], { key: index }, visible(one.text)))));
+    return /* @__PURE__ */ React7.createElement("details", { className: "ksi-more" }, /* @__PURE__ */ React7.createElement("summary", null, "Word by word"), /* @__PURE__ */ React7.createElement("pre", { className: "ksi-words" }, words.map((one, index) => React7.createElement(TAGS[one.change], { key: index }, visible(one.text)))));
   }
   var SIDES = { base: "Today's text", candidate: "The candidate" };
   function Hidden({ found }) {
     if (found.length === 0) return null;
-    return /* @__PURE__ */ React6.createElement("div", { className: "ksi-note ksi-problem" }, /* @__PURE__ */ React6.createElement("strong", null, "Characters that do not show, or show as others:"), /* @__PURE__ */ React6.createElement("ul", { className: "ksi-sentences" }, found.slice(0, 20).map((one, index) => /* @__PURE__ */ React6.createElement("li", { key: index }, `${SIDES[one.side]}, line ${one.line}, column ${one.column}: ${one.name} (${one.code})`)), found.length > 20 && /* @__PURE__ */ React6.createElement("li", null, `and ${found.length - 20} more`)));
+    return /* @__PURE__ */ React7.createElement("div", { className: "ksi-note ksi-problem" }, /* @__PURE__ */ React7.createElement("strong", null, "Characters that do not show, or show as others:"), /* @__PURE__ */ React7.createElement("ul", { className: "ksi-sentences" }, found.slice(0, 20).map((one, index) => /* @__PURE__ */ React7.createElement("li", { key: index }, `${SIDES[one.side]}, line ${one.line}, column ${one.column}: ${one.name} (${one.code})`)), found.length > 20 && /* @__PURE__ */ React7.createElement("li", null, `and ${found.length - 20} more`)));
   }
   function Change({ review: review2 }) {
     const over = review2.experiment.state === "rejected" || review2.experiment.state === "reverted";
-    return /* @__PURE__ */ React6.createElement("section", { "aria-label": "The change" }, review2.drifted && !over && /* @__PURE__ */ React6.createElement("p", { className: "ksi-note ksi-warning", role: "status" }, /* @__PURE__ */ React6.createElement("strong", null, "The file was edited since."), " It is not the version that this experiment knows; nothing overwrites that edit unless a reviewer signs for it."), /* @__PURE__ */ React6.createElement(Hidden, { found: review2.invisible_characters }), /* @__PURE__ */ React6.createElement(Diff, { text: review2.experiment.diff }), /* @__PURE__ */ React6.createElement(WordDiff, { words: review2.word_diff }));
+    return /* @__PURE__ */ React7.createElement("section", { "aria-label": "The change" }, review2.drifted && !over && /* @__PURE__ */ React7.createElement("p", { className: "ksi-note ksi-warning", role: "status" }, /* @__PURE__ */ React7.createElement("strong", null, "The file was edited since."), " It is not the version that this experiment knows; nothing overwrites that edit unless a reviewer signs for it."), /* @__PURE__ */ React7.createElement(Hidden, { found: review2.invisible_characters }), /* @__PURE__ */ React7.createElement(Diff, { text: review2.experiment.diff }), /* @__PURE__ */ React7.createElement(WordDiff, { words: review2.word_diff }));
   }
 
   // src/evaluation.tsx
-  var React9 = __toESM(require_react());
+  var React10 = __toESM(require_react());
 
   // src/grounds.tsx
-  var React7 = __toESM(require_react());
+  var React8 = __toESM(require_react());
   var chance = (p) => p < 1e-3 ? "p < 0.001" : `p = ${p.toFixed(3)}`;
   function* split(found, name) {
     const counted = `${found.wins} won, ${found.losses} lost, ${found.ties} tied`;
@@ -775,17 +819,17 @@
   function lines(facts) {
     return Object.entries(facts).map(([name, value]) => `${name}: ${typeof value === "string" ? value : JSON.stringify(value)}`).join("\n");
   }
-  function Measured({ report }) {
+  function Measured2({ report }) {
     const rest = { repeats: report.repeats, isolation: report.isolation, tokens: report.tokens };
     const parts = { models: report.models, seeds: report.seeds, hashes: report.hashes, seconds: report.seconds, rest };
-    return /* @__PURE__ */ React7.createElement("details", { className: "ksi-more" }, /* @__PURE__ */ React7.createElement("summary", null, "With what it was measured"), /* @__PURE__ */ React7.createElement("pre", { className: "ksi-words" }, visible(Object.values(parts).map(lines).filter(Boolean).join("\n"))));
+    return /* @__PURE__ */ React8.createElement("details", { className: "ksi-more" }, /* @__PURE__ */ React8.createElement("summary", null, "With what it was measured"), /* @__PURE__ */ React8.createElement("pre", { className: "ksi-words" }, visible(Object.values(parts).map(lines).filter(Boolean).join("\n"))));
   }
   function Grounds({ report }) {
-    return /* @__PURE__ */ React7.createElement(React7.Fragment, null, /* @__PURE__ */ React7.createElement(Sentences, { title: "Why", all: report.reasons.map((one) => one.words) }), /* @__PURE__ */ React7.createElement(Sentences, { title: "How sure that is", all: [...sureness(report)] }), /* @__PURE__ */ React7.createElement(Sentences, { title: "Failures it answers", all: report.answers.map((one) => `${one.name}: ${one.answer}.`) }), /* @__PURE__ */ React7.createElement(Measured, { report }));
+    return /* @__PURE__ */ React8.createElement(React8.Fragment, null, /* @__PURE__ */ React8.createElement(Sentences, { title: "Why", all: report.reasons.map((one) => one.words) }), /* @__PURE__ */ React8.createElement(Sentences, { title: "How sure that is", all: [...sureness(report)] }), /* @__PURE__ */ React8.createElement(Sentences, { title: "Failures it answers", all: report.answers.map((one) => `${one.name}: ${one.answer}.`) }), /* @__PURE__ */ React8.createElement(Measured2, { report }));
   }
 
   // src/runs.tsx
-  var React8 = __toESM(require_react());
+  var React9 = __toESM(require_react());
   function parsed(text, otherwise) {
     try {
       return JSON.parse(text);
@@ -800,18 +844,18 @@
   function Run({ result }) {
     const checks = parsed(result.check_results, []);
     const { answer } = parsed(result.transcript, {});
-    return /* @__PURE__ */ React8.createElement("li", null, /* @__PURE__ */ React8.createElement("span", { className: `ksi-badge ksi-tone-${{ passed: "good", failed: "bad" }[outcome(result)] ?? "plain"}` }, outcome(result)), " ", result.arm, ", run ", result.repeat + 1, result.no_result_reason && /* @__PURE__ */ React8.createElement("div", { className: "ksi-muted" }, visible(result.no_result_reason)), /* @__PURE__ */ React8.createElement("ul", { className: "ksi-checks" }, checks.map(([kind, said, reason], index) => /* @__PURE__ */ React8.createElement("li", { key: index }, visible(`${kind}: ${said}${reason ? `, ${reason}` : ""}`)))), result.judge_rationale && /* @__PURE__ */ React8.createElement("p", { className: "ksi-quote" }, /* @__PURE__ */ React8.createElement("strong", null, `The judge${result.judge_model ? ` (${visible(result.judge_model)})` : ""}:`), " ", visible(result.judge_rationale)), answer && /* @__PURE__ */ React8.createElement("details", { className: "ksi-more" }, /* @__PURE__ */ React8.createElement("summary", null, "The answer"), /* @__PURE__ */ React8.createElement("pre", { className: "ksi-words" }, visible(answer))));
+    return /* @__PURE__ */ React9.createElement("li", null, /* @__PURE__ */ React9.createElement("span", { className: `ksi-badge ksi-tone-${{ passed: "good", failed: "bad" }[outcome(result)] ?? "plain"}` }, outcome(result)), " ", result.arm, ", run ", result.repeat + 1, result.no_result_reason && /* @__PURE__ */ React9.createElement("div", { className: "ksi-muted" }, visible(result.no_result_reason)), /* @__PURE__ */ React9.createElement("ul", { className: "ksi-checks" }, checks.map(([kind, said, reason], index) => /* @__PURE__ */ React9.createElement("li", { key: index }, visible(`${kind}: ${said}${reason ? `, ${reason}` : ""}`)))), result.judge_rationale && /* @__PURE__ */ React9.createElement("p", { className: "ksi-quote" }, /* @__PURE__ */ React9.createElement("strong", null, `The judge${result.judge_model ? ` (${visible(result.judge_model)})` : ""}:`), " ", visible(result.judge_rationale)), answer && /* @__PURE__ */ React9.createElement("details", { className: "ksi-more" }, /* @__PURE__ */ React9.createElement("summary", null, "The answer"), /* @__PURE__ */ React9.createElement("pre", { className: "ksi-words" }, visible(answer))));
   }
   function Runs({ results }) {
     const first = results[0];
-    if (!first) return /* @__PURE__ */ React8.createElement("p", { className: "ksi-muted ksi-inside" }, "Its runs are not shown here.");
+    if (!first) return /* @__PURE__ */ React9.createElement("p", { className: "ksi-muted ksi-inside" }, "Its runs are not shown here.");
     const { input } = parsed(first.scenario_snapshot, {});
     const ordered = [...results].sort((a, b) => a.arm.localeCompare(b.arm) || a.repeat - b.repeat);
-    return /* @__PURE__ */ React8.createElement("div", { className: "ksi-inside" }, input && /* @__PURE__ */ React8.createElement(React8.Fragment, null, /* @__PURE__ */ React8.createElement("div", { className: "ksi-muted" }, "Asked, ", many(results.length, "run"), ":"), /* @__PURE__ */ React8.createElement("pre", { className: "ksi-words" }, visible(input))), /* @__PURE__ */ React8.createElement("ul", { className: "ksi-runs" }, ordered.map((one) => /* @__PURE__ */ React8.createElement(Run, { key: one.id, result: one }))));
+    return /* @__PURE__ */ React9.createElement("div", { className: "ksi-inside" }, input && /* @__PURE__ */ React9.createElement(React9.Fragment, null, /* @__PURE__ */ React9.createElement("div", { className: "ksi-muted" }, "Asked, ", many(results.length, "run"), ":"), /* @__PURE__ */ React9.createElement("pre", { className: "ksi-words" }, visible(input))), /* @__PURE__ */ React9.createElement("ul", { className: "ksi-runs" }, ordered.map((one) => /* @__PURE__ */ React9.createElement(Run, { key: one.id, result: one }))));
   }
 
   // src/evaluation.tsx
-  var TONES = { fixed: "good", broken: "bad" };
+  var TONES2 = { fixed: "good", broken: "bad" };
   var ORDER = ["broken", "fixed", "no result", "unchanged"];
   var NOT_YET = {
     queued: "It waits to be measured. A running daemon does that by itself.",
@@ -844,12 +888,12 @@
     flaky,
     results
   }) {
-    return /* @__PURE__ */ React9.createElement("details", { className: "ksi-scenario" }, /* @__PURE__ */ React9.createElement("summary", null, /* @__PURE__ */ React9.createElement("span", { className: `ksi-badge ksi-tone-${TONES[one.change] ?? "plain"}` }, visible(one.change)), /* @__PURE__ */ React9.createElement("span", { className: "ksi-scenario-name" }, visible(one.name), flaky && /* @__PURE__ */ React9.createElement("span", { className: "ksi-muted" }, " (flaky)")), /* @__PURE__ */ React9.createElement("span", { className: "ksi-numbers" }, passes(results, "baseline", one.baseline), " ", "\u2192", " ", passes(results, "candidate", one.candidate))), /* @__PURE__ */ React9.createElement(Runs, { results }));
+    return /* @__PURE__ */ React10.createElement("details", { className: "ksi-scenario" }, /* @__PURE__ */ React10.createElement("summary", null, /* @__PURE__ */ React10.createElement("span", { className: `ksi-badge ksi-tone-${TONES2[one.change] ?? "plain"}` }, visible(one.change)), /* @__PURE__ */ React10.createElement("span", { className: "ksi-scenario-name" }, visible(one.name), flaky && /* @__PURE__ */ React10.createElement("span", { className: "ksi-muted" }, " (flaky)")), /* @__PURE__ */ React10.createElement("span", { className: "ksi-numbers" }, passes(results, "baseline", one.baseline), " ", "\u2192", " ", passes(results, "candidate", one.candidate))), /* @__PURE__ */ React10.createElement(Runs, { results }));
   }
   function Scenarios({ report, results }) {
     const runs = Object.values(report.runs);
     const sorted = [...report.scenarios].sort((a, b) => ORDER.indexOf(a.change) - ORDER.indexOf(b.change));
-    return /* @__PURE__ */ React9.createElement("div", { className: "ksi-scenarios" }, sorted.map((one) => /* @__PURE__ */ React9.createElement(
+    return /* @__PURE__ */ React10.createElement("div", { className: "ksi-scenarios" }, sorted.map((one) => /* @__PURE__ */ React10.createElement(
       Scenario,
       {
         key: one.scenario_id,
@@ -862,7 +906,7 @@
     )));
   }
   function Found({ review: review2, report, results }) {
-    return /* @__PURE__ */ React9.createElement(React9.Fragment, null, /* @__PURE__ */ React9.createElement("p", null, /* @__PURE__ */ React9.createElement("strong", { className: "ksi-capital" }, visible(report.verdict), "."), " ", summary(report)), /* @__PURE__ */ React9.createElement(Scenarios, { report, results }), /* @__PURE__ */ React9.createElement(Grounds, { report }), /* @__PURE__ */ React9.createElement(
+    return /* @__PURE__ */ React10.createElement(React10.Fragment, null, /* @__PURE__ */ React10.createElement("p", null, /* @__PURE__ */ React10.createElement("strong", { className: "ksi-capital" }, visible(report.verdict), "."), " ", summary(report)), /* @__PURE__ */ React10.createElement(Scenarios, { report, results }), /* @__PURE__ */ React10.createElement(Grounds, { report }), /* @__PURE__ */ React10.createElement(
       Facts,
       {
         facts: [
@@ -872,23 +916,58 @@
           ["Cost", review2.cost === null ? "unknown" : `${review2.cost.toFixed(4)} US dollars`]
         ]
       }
-    ), /* @__PURE__ */ React9.createElement("p", { className: "ksi-muted ksi-small" }, "An approval is bound to this report, SHA-256 ", /* @__PURE__ */ React9.createElement("code", { className: "ksi-hash" }, report.sha256)));
+    ), /* @__PURE__ */ React10.createElement("p", { className: "ksi-muted ksi-small" }, "An approval is bound to this report, SHA-256 ", /* @__PURE__ */ React10.createElement("code", { className: "ksi-hash" }, report.sha256)));
   }
   function Evaluation({ review: review2, results }) {
     const experiment = review2.experiment;
     const { report } = review2;
-    return /* @__PURE__ */ React9.createElement("section", { "aria-label": "Evaluation" }, /* @__PURE__ */ React9.createElement("h3", null, "Evaluation"), report ? /* @__PURE__ */ React9.createElement(Found, { review: review2, report, results }) : /* @__PURE__ */ React9.createElement("p", { className: "ksi-muted" }, NOT_YET[experiment.evaluation_status] ?? visible(experiment.evaluation_status)), results.length > 0 && /* @__PURE__ */ React9.createElement("p", null, /* @__PURE__ */ React9.createElement("a", { href: toLabels(experiment.id) }, "Label results"), " ", /* @__PURE__ */ React9.createElement("span", { className: "ksi-muted" }, "so that the judge can be held against a person")));
+    return /* @__PURE__ */ React10.createElement("section", { "aria-label": "Evaluation" }, /* @__PURE__ */ React10.createElement("h3", null, "Evaluation"), report ? /* @__PURE__ */ React10.createElement(Found, { review: review2, report, results }) : /* @__PURE__ */ React10.createElement("p", { className: "ksi-muted" }, NOT_YET[experiment.evaluation_status] ?? visible(experiment.evaluation_status)), results.length > 0 && /* @__PURE__ */ React10.createElement("p", null, /* @__PURE__ */ React10.createElement("a", { href: toLabels(experiment.id) }, "Label results"), " ", /* @__PURE__ */ React10.createElement("span", { className: "ksi-muted" }, "so that the judge can be held against a person")));
   }
 
   // src/live.tsx
-  var React11 = __toESM(require_react());
+  var React13 = __toESM(require_react());
 
   // src/sessions.tsx
-  var React10 = __toESM(require_react());
-  var { useState: useState8 } = React10;
+  var React12 = __toESM(require_react());
+
+  // src/remember.tsx
+  var React11 = __toESM(require_react());
+  var { useState: useState8 } = React11;
+  function Remember({ profile, session, made, cancel }) {
+    const [busy, setBusy] = useState8(false);
+    const [error, setError] = useState8(null);
+    async function answer(note) {
+      setBusy(true);
+      setError(null);
+      try {
+        made(await remember(profile, session, note));
+        return null;
+      } catch (thrown) {
+        const failure = failureOf(thrown);
+        setError(failure.text);
+        setBusy(false);
+        return failure;
+      }
+    }
+    const action2 = {
+      name: "remember",
+      label: "Remember this session",
+      tone: "plain",
+      why: "What was wrong with the answer? (may stay empty)",
+      optional: true,
+      send: answer
+    };
+    return /* @__PURE__ */ React11.createElement(React11.Fragment, null, /* @__PURE__ */ React11.createElement(Ask, { action: action2, busy, answer, cancel }), /* @__PURE__ */ React11.createElement(Problem, { text: error }));
+  }
+  function Kept({ profile, found }) {
+    return /* @__PURE__ */ React11.createElement("p", { className: "ksi-note ksi-fine", role: "status" }, "What was asked last in that session is scenario ", found.scenario_id, " (", visible(found.name), ") of", " ", /* @__PURE__ */ React11.createElement("a", { href: toProfile(profile) }, "profile ", visible(profile)), ".", " ", found.holdout && "It is held out: its text is not shown any more. ", found.not_run !== null && /* @__PURE__ */ React11.createElement(React11.Fragment, null, "No evaluation runs it yet: ", visible(found.not_run), ". On a terminal:", " ", /* @__PURE__ */ React11.createElement("code", null, "hermes ratchet scenario edit ", found.scenario_id, " --help")));
+  }
+
+  // src/sessions.tsx
+  var { useRef: useRef5, useState: useState9 } = React12;
   function Word(props) {
     const name = props.good ? "Good" : "Bad";
-    return /* @__PURE__ */ React10.createElement(
+    return /* @__PURE__ */ React12.createElement(
       "button",
       {
         type: "button",
@@ -901,14 +980,43 @@
       name
     );
   }
+  function Row({ one, said, busy, say, remember: remember2 }) {
+    const session = one.session_id;
+    return /* @__PURE__ */ React12.createElement("tr", null, /* @__PURE__ */ React12.createElement("td", { className: "ksi-mono", "data-name": "Session" }, visible(session)), /* @__PURE__ */ React12.createElement("td", { className: "ksi-when", "data-name": "Your word" }, /* @__PURE__ */ React12.createElement("span", null, [true, false].map((good) => /* @__PURE__ */ React12.createElement(Word, { key: String(good), good, said, busy, session, say })), /* @__PURE__ */ React12.createElement(
+      "button",
+      {
+        type: "button",
+        className: "ksi-go ksi-small",
+        "data-remember": session,
+        "aria-label": `Remember this session: ${visible(session)}`,
+        onClick: remember2
+      },
+      "Remember"
+    ))), /* @__PURE__ */ React12.createElement("td", { "data-name": "Outcome" }, visible(one.outcome)), /* @__PURE__ */ React12.createElement("td", { "data-name": "Counts" }, one.counted ? "yes" : visible(one.reason)), /* @__PURE__ */ React12.createElement("td", { className: "ksi-when", "data-name": "Began" }, /* @__PURE__ */ React12.createElement(Ago, { at: one.started_at })));
+  }
+  function Aside({ children }) {
+    return /* @__PURE__ */ React12.createElement("tr", { className: "ksi-aside" }, /* @__PURE__ */ React12.createElement("td", { colSpan: 5 }, children));
+  }
   function Sessions({
     profile,
     sessions,
     done
   }) {
-    const [busy, setBusy] = useState8(false);
-    const [error, setError] = useState8(null);
-    const [kept, setKept] = useState8({});
+    const [busy, setBusy] = useState9(false);
+    const [error, setError] = useState9(null);
+    const [kept, setKept] = useState9({});
+    const [chosen, setChosen] = useState9(null);
+    const [made, setMade] = useState9(null);
+    const place = useRef5(null);
+    function leave() {
+      const buttons = place.current?.querySelectorAll("[data-remember]") ?? [];
+      [...buttons].find((one) => one.dataset.remember === chosen)?.focus();
+      setChosen(null);
+    }
+    function remembered(found) {
+      if (chosen) setMade({ session: chosen, found });
+      leave();
+    }
     async function say(session, good) {
       setBusy(true);
       setError(null);
@@ -921,26 +1029,25 @@
       setBusy(false);
       done();
     }
-    return /* @__PURE__ */ React10.createElement("details", { className: "ksi-more" }, /* @__PURE__ */ React10.createElement("summary", null, many(sessions.length, "session"), "; say how one went"), /* @__PURE__ */ React10.createElement(Problem, { text: error }), /* @__PURE__ */ React10.createElement("div", { className: "ksi-scroll" }, /* @__PURE__ */ React10.createElement("table", { className: "ksi-table" }, /* @__PURE__ */ React10.createElement("thead", null, /* @__PURE__ */ React10.createElement("tr", null, /* @__PURE__ */ React10.createElement("th", null, "Session"), /* @__PURE__ */ React10.createElement("th", null, "Your word"), /* @__PURE__ */ React10.createElement("th", null, "Outcome"), /* @__PURE__ */ React10.createElement("th", null, "Counts"), /* @__PURE__ */ React10.createElement("th", null, "Began"))), /* @__PURE__ */ React10.createElement("tbody", null, sessions.map((one) => /* @__PURE__ */ React10.createElement("tr", { key: one.session_id }, /* @__PURE__ */ React10.createElement("td", { className: "ksi-mono" }, visible(one.session_id)), /* @__PURE__ */ React10.createElement("td", { className: "ksi-when" }, [true, false].map((good) => /* @__PURE__ */ React10.createElement(
-      Word,
+    return /* @__PURE__ */ React12.createElement("details", { className: "ksi-more", ref: place }, /* @__PURE__ */ React12.createElement("summary", null, many(sessions.length, "session"), "; say how one went"), /* @__PURE__ */ React12.createElement(Problem, { text: error }), /* @__PURE__ */ React12.createElement("div", { className: "ksi-scroll" }, /* @__PURE__ */ React12.createElement("table", { className: "ksi-table ksi-cards" }, /* @__PURE__ */ React12.createElement("thead", null, /* @__PURE__ */ React12.createElement("tr", null, /* @__PURE__ */ React12.createElement("th", null, "Session"), /* @__PURE__ */ React12.createElement("th", null, "Your word"), /* @__PURE__ */ React12.createElement("th", null, "Outcome"), /* @__PURE__ */ React12.createElement("th", null, "Counts"), /* @__PURE__ */ React12.createElement("th", null, "Began"))), /* @__PURE__ */ React12.createElement("tbody", null, sessions.map((one) => /* @__PURE__ */ React12.createElement(React12.Fragment, { key: one.session_id }, /* @__PURE__ */ React12.createElement(
+      Row,
       {
-        key: String(good),
-        good,
+        one,
         said: kept[one.session_id] ?? one.feedback,
         busy,
-        session: one.session_id,
-        say: (it) => void say(one.session_id, it)
+        say: (good) => void say(one.session_id, good),
+        remember: () => setChosen(one.session_id)
       }
-    ))), /* @__PURE__ */ React10.createElement("td", null, visible(one.outcome)), /* @__PURE__ */ React10.createElement("td", null, one.counted ? "yes" : visible(one.reason)), /* @__PURE__ */ React10.createElement("td", { className: "ksi-when" }, /* @__PURE__ */ React10.createElement(Ago, { at: one.started_at }))))))));
+    ), chosen === one.session_id ? /* @__PURE__ */ React12.createElement(Aside, null, /* @__PURE__ */ React12.createElement(Remember, { profile, session: chosen, made: remembered, cancel: leave })) : made?.session === one.session_id && /* @__PURE__ */ React12.createElement(Aside, null, /* @__PURE__ */ React12.createElement(Kept, { profile, found: made.found }))))))));
   }
 
   // src/live.tsx
-  var { useCallback: useCallback2 } = React11;
+  var { useCallback: useCallback4 } = React13;
   var EVERY_MS = 2e4;
   function useLive(id) {
-    const concerns = useCallback2((one) => one.experiment_id === id || one.kind === "feedback.given", [id]);
+    const concerns = useCallback4((one) => one.experiment_id === id || one.kind === "feedback.given", [id]);
     const { value, error, refresh } = useFresh(
-      useCallback2(() => live(id), [id]),
+      useCallback4(() => live(id), [id]),
       concerns,
       EVERY_MS
     );
@@ -949,7 +1056,7 @@
   function Told({ found }) {
     const { planned, evidence, left_out, serving, next } = found.explanation;
     const open2 = found.state === "proposed" || found.state === "approved";
-    return /* @__PURE__ */ React11.createElement(React11.Fragment, null, !open2 && /* @__PURE__ */ React11.createElement("p", null, /* @__PURE__ */ React11.createElement("strong", { className: "ksi-capital" }, found.verdict, "."), " ", visible(found.badge)), found.contaminated && /* @__PURE__ */ React11.createElement("p", { className: "ksi-note ksi-warning" }, visible(found.contaminated)), !open2 && /* @__PURE__ */ React11.createElement(Sentences, { title: "What it saw", all: evidence }), /* @__PURE__ */ React11.createElement(Sentences, { title: "What comes next", all: next }), /* @__PURE__ */ React11.createElement(Sentences, { title: "What it leaves out", all: left_out }), /* @__PURE__ */ React11.createElement(Sentences, { title: "Where the change is served", all: serving }), /* @__PURE__ */ React11.createElement(
+    return /* @__PURE__ */ React13.createElement(React13.Fragment, null, !open2 && /* @__PURE__ */ React13.createElement("p", null, /* @__PURE__ */ React13.createElement("strong", { className: "ksi-capital" }, found.verdict, "."), " ", visible(found.badge)), found.contaminated && /* @__PURE__ */ React13.createElement("p", { className: "ksi-note ksi-warning" }, visible(found.contaminated)), !open2 && /* @__PURE__ */ React13.createElement(Sentences, { title: "What it saw", all: evidence }), /* @__PURE__ */ React13.createElement(Sentences, { title: "What comes next", all: next }), /* @__PURE__ */ React13.createElement(Sentences, { title: "What it leaves out", all: left_out }), /* @__PURE__ */ React13.createElement(Sentences, { title: "Where the change is served", all: serving }), /* @__PURE__ */ React13.createElement(
       Sentences,
       {
         title: open2 ? "What it would catch and miss" : "What it was planned to catch and miss",
@@ -959,17 +1066,17 @@
   }
   function LiveWindow(props) {
     const { experiment, found, trouble } = props;
-    return /* @__PURE__ */ React11.createElement("section", { "aria-label": "Live window" }, /* @__PURE__ */ React11.createElement("h3", null, "Live window"), found ? /* @__PURE__ */ React11.createElement(Told, { found }) : trouble ? /* @__PURE__ */ React11.createElement("p", { className: "ksi-muted" }, visible(trouble)) : /* @__PURE__ */ React11.createElement("p", { className: "ksi-muted" }, "Loading\u2026"), found && trouble && /* @__PURE__ */ React11.createElement(Problem, { text: trouble }), found && found.sessions.length > 0 && /* @__PURE__ */ React11.createElement(Sessions, { profile: experiment.profile, sessions: found.sessions, done: props.refresh }));
+    return /* @__PURE__ */ React13.createElement("section", { "aria-label": "Live window" }, /* @__PURE__ */ React13.createElement("h3", null, "Live window"), found ? /* @__PURE__ */ React13.createElement(Told, { found }) : trouble ? /* @__PURE__ */ React13.createElement("p", { className: "ksi-muted" }, visible(trouble)) : /* @__PURE__ */ React13.createElement("p", { className: "ksi-muted" }, "Loading\u2026"), found && trouble && /* @__PURE__ */ React13.createElement(Problem, { text: trouble }), found && found.sessions.length > 0 && /* @__PURE__ */ React13.createElement(Sessions, { profile: experiment.profile, sessions: found.sessions, done: props.refresh }));
   }
 
   // src/proposal.tsx
-  var React12 = __toESM(require_react());
+  var React14 = __toESM(require_react());
   function Flags({ flags }) {
     if (flags.length === 0) return null;
-    return /* @__PURE__ */ React12.createElement("div", { className: "ksi-note ksi-problem" }, /* @__PURE__ */ React12.createElement("strong", null, "Suspicious:"), /* @__PURE__ */ React12.createElement("ul", { className: "ksi-sentences" }, flags.map((one, index) => /* @__PURE__ */ React12.createElement("li", { key: index }, visible(one)))));
+    return /* @__PURE__ */ React14.createElement("div", { className: "ksi-note ksi-problem" }, /* @__PURE__ */ React14.createElement("strong", null, "Suspicious:"), /* @__PURE__ */ React14.createElement("ul", { className: "ksi-sentences" }, flags.map((one, index) => /* @__PURE__ */ React14.createElement("li", { key: index }, visible(one)))));
   }
   function Proposal({ said }) {
-    return /* @__PURE__ */ React12.createElement("section", { "aria-label": "What the proposer says" }, /* @__PURE__ */ React12.createElement(Flags, { flags: said.flags }), /* @__PURE__ */ React12.createElement(
+    return /* @__PURE__ */ React14.createElement("section", { "aria-label": "What the proposer says" }, /* @__PURE__ */ React14.createElement(Flags, { flags: said.flags }), /* @__PURE__ */ React14.createElement(
       Facts,
       {
         facts: [
@@ -978,28 +1085,28 @@
           ["Proposed by the model", said.model]
         ]
       }
-    ), /* @__PURE__ */ React12.createElement(Sentences, { title: "It says it answers", all: said.answers.map((one) => `${one.name}: ${one.summary}`) }));
+    ), /* @__PURE__ */ React14.createElement(Sentences, { title: "It says it answers", all: said.answers.map((one) => `${one.name}: ${one.summary}`) }));
   }
 
   // src/trail.tsx
-  var React13 = __toESM(require_react());
+  var React15 = __toESM(require_react());
   function by(step) {
     const { actor, principal } = step;
     return visible(principal && principal !== actor ? `${actor ?? ""} (${principal})` : actor ?? "");
   }
   function Trail({ transitions }) {
-    return /* @__PURE__ */ React13.createElement("section", { "aria-label": "What happened" }, /* @__PURE__ */ React13.createElement("h3", null, "What happened"), /* @__PURE__ */ React13.createElement("ol", { className: "ksi-trail" }, transitions.map((step) => /* @__PURE__ */ React13.createElement("li", { key: step.id }, /* @__PURE__ */ React13.createElement(StateBadge, { state: step.to_state }), " ", /* @__PURE__ */ React13.createElement("span", null, by(step)), " ", /* @__PURE__ */ React13.createElement("span", { className: "ksi-muted" }, /* @__PURE__ */ React13.createElement(Ago, { at: step.created_at })), step.reason && /* @__PURE__ */ React13.createElement("div", { className: "ksi-muted" }, visible(step.reason))))));
+    return /* @__PURE__ */ React15.createElement("section", { "aria-label": "What happened" }, /* @__PURE__ */ React15.createElement("h3", null, "What happened"), /* @__PURE__ */ React15.createElement("ol", { className: "ksi-trail" }, transitions.map((step) => /* @__PURE__ */ React15.createElement("li", { key: step.id }, /* @__PURE__ */ React15.createElement(StateBadge, { state: step.to_state }), " ", /* @__PURE__ */ React15.createElement("span", null, by(step)), " ", /* @__PURE__ */ React15.createElement("span", { className: "ksi-muted" }, /* @__PURE__ */ React15.createElement(Ago, { at: step.created_at })), step.reason && /* @__PURE__ */ React15.createElement("div", { className: "ksi-muted" }, visible(step.reason))))));
   }
 
   // src/detail.tsx
-  var { useCallback: useCallback3 } = React14;
+  var { useCallback: useCallback5 } = React16;
   var JOBS_MS = 4e3;
   function Head({ experiment }) {
-    return /* @__PURE__ */ React14.createElement(React14.Fragment, null, /* @__PURE__ */ React14.createElement("h2", { tabIndex: -1 }, "Experiment ", experiment.id, " ", /* @__PURE__ */ React14.createElement(StateBadge, { state: experiment.state })), /* @__PURE__ */ React14.createElement("p", { className: "ksi-muted" }, visible(experiment.profile), " / ", /* @__PURE__ */ React14.createElement("span", { className: "ksi-mono" }, visible(experiment.target_relpath)), ", proposed by ", visible(experiment.proposed_by), " ", /* @__PURE__ */ React14.createElement(Ago, { at: experiment.created_at })), experiment.rationale && /* @__PURE__ */ React14.createElement("p", { className: "ksi-why" }, visible(experiment.rationale)));
+    return /* @__PURE__ */ React16.createElement(React16.Fragment, null, /* @__PURE__ */ React16.createElement("h2", { tabIndex: -1 }, "Experiment ", experiment.id, " ", /* @__PURE__ */ React16.createElement(StateBadge, { state: experiment.state })), /* @__PURE__ */ React16.createElement("p", { className: "ksi-muted" }, visible(experiment.profile), " / ", /* @__PURE__ */ React16.createElement("span", { className: "ksi-mono" }, visible(experiment.target_relpath)), ", proposed by ", visible(experiment.proposed_by), " ", /* @__PURE__ */ React16.createElement(Ago, { at: experiment.created_at })), experiment.rationale && /* @__PURE__ */ React16.createElement("p", { className: "ksi-why" }, visible(experiment.rationale)));
   }
   function Figures({ experiment }) {
     const { live_sessions_target: target, live_sessions_observed: seen } = experiment;
-    return /* @__PURE__ */ React14.createElement(
+    return /* @__PURE__ */ React16.createElement(
       Facts,
       {
         facts: [
@@ -1016,23 +1123,23 @@
     const mine = jobs.value?.find((one) => one.experiment_id === id);
     if (!mine) return null;
     const done = mine.total === null ? "" : ` ${mine.done} of ${mine.total} runs are done.`;
-    return /* @__PURE__ */ React14.createElement("p", { className: "ksi-note", role: "status" }, "Job ", mine.id, " is measuring it.", done, " ", mine.total !== null && /* @__PURE__ */ React14.createElement("progress", { value: mine.done, max: mine.total, "aria-label": "runs done" }));
+    return /* @__PURE__ */ React16.createElement("p", { className: "ksi-note", role: "status" }, "Job ", mine.id, " is measuring it.", done, " ", mine.total !== null && /* @__PURE__ */ React16.createElement("progress", { value: mine.done, max: mine.total, "aria-label": "runs done" }));
   }
   function Detail({ id }) {
-    const mine = useCallback3((one) => one.experiment_id === id || one.kind.startsWith("file."), [id]);
+    const mine = useCallback5((one) => one.experiment_id === id || one.kind.startsWith("file."), [id]);
     const found = useFresh(
-      useCallback3(() => review(id), [id]),
+      useCallback5(() => review(id), [id]),
       mine
     );
     const past = useFresh(
-      useCallback3(() => history(id), [id]),
+      useCallback5(() => history(id), [id]),
       mine
     );
     const window2 = useLive(id);
     const house = useFresh(health);
     const experiment = found.value?.experiment;
     const done = () => [found, past, window2].forEach((one) => one.refresh());
-    return /* @__PURE__ */ React14.createElement(React14.Fragment, null, /* @__PURE__ */ React14.createElement("p", { className: "ksi-back" }, /* @__PURE__ */ React14.createElement("a", { href: "#/" }, "\u2190 All experiments")), /* @__PURE__ */ React14.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React14.createElement(Problem, { text: found.error ?? past.error ?? house.error }), !found.value && !found.error && /* @__PURE__ */ React14.createElement(Loading, null), found.value && experiment && /* @__PURE__ */ React14.createElement("article", { className: "ksi-detail" }, /* @__PURE__ */ React14.createElement(Head, { experiment }), found.value.proposal && /* @__PURE__ */ React14.createElement(Proposal, { said: found.value.proposal }), /* @__PURE__ */ React14.createElement(Change, { review: found.value }), experiment.evaluation_status === "running" && /* @__PURE__ */ React14.createElement(Measuring, { id }), house.value && /* @__PURE__ */ React14.createElement(
+    return /* @__PURE__ */ React16.createElement(React16.Fragment, null, /* @__PURE__ */ React16.createElement("p", { className: "ksi-back" }, /* @__PURE__ */ React16.createElement("a", { href: "#/" }, "\u2190 All experiments")), /* @__PURE__ */ React16.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React16.createElement(Problem, { text: found.error ?? past.error ?? house.error }), !found.value && !found.error && /* @__PURE__ */ React16.createElement(Loading, null), found.value && experiment && /* @__PURE__ */ React16.createElement("article", { className: "ksi-detail" }, /* @__PURE__ */ React16.createElement(Head, { experiment }), found.value.proposal && /* @__PURE__ */ React16.createElement(Proposal, { said: found.value.proposal }), /* @__PURE__ */ React16.createElement(Change, { review: found.value }), experiment.evaluation_status === "running" && /* @__PURE__ */ React16.createElement(Measuring, { id }), house.value && /* @__PURE__ */ React16.createElement(
       Decisions,
       {
         experiment,
@@ -1041,17 +1148,17 @@
         drifted: found.value.drifted === true,
         done
       }
-    ), /* @__PURE__ */ React14.createElement(Figures, { experiment }), /* @__PURE__ */ React14.createElement(Evaluation, { review: found.value, results: past.value?.scenario_results ?? [] }), experiment.state !== "rejected" && /* @__PURE__ */ React14.createElement(LiveWindow, { experiment, ...window2 }), /* @__PURE__ */ React14.createElement(Trail, { transitions: past.value?.transitions ?? [] })));
+    ), /* @__PURE__ */ React16.createElement(Figures, { experiment }), /* @__PURE__ */ React16.createElement(Evaluation, { review: found.value, results: past.value?.scenario_results ?? [] }), experiment.state !== "rejected" && /* @__PURE__ */ React16.createElement(LiveWindow, { experiment, ...window2 }), /* @__PURE__ */ React16.createElement(Trail, { transitions: past.value?.transitions ?? [] })));
   }
 
   // src/labels.tsx
-  var React15 = __toESM(require_react());
-  var { useCallback: useCallback4, useState: useState9 } = React15;
+  var React17 = __toESM(require_react());
+  var { useCallback: useCallback6, useState: useState10 } = React17;
   var NOTHING = () => false;
   function One({ result, said }) {
-    const [note, setNote] = useState9("");
-    const [busy, setBusy] = useState9(false);
-    const [error, setError] = useState9(null);
+    const [note, setNote] = useState10("");
+    const [busy, setBusy] = useState10(false);
+    const [error, setError] = useState10(null);
     async function say(passed) {
       setBusy(true);
       setError(null);
@@ -1063,46 +1170,46 @@
         setBusy(false);
       }
     }
-    return /* @__PURE__ */ React15.createElement("article", { "aria-busy": busy }, /* @__PURE__ */ React15.createElement("h3", null, visible(result.scenario)), /* @__PURE__ */ React15.createElement("p", { className: "ksi-muted" }, "The agent was asked:"), /* @__PURE__ */ React15.createElement("pre", { className: "ksi-words" }, visible(result.asked)), /* @__PURE__ */ React15.createElement("p", { className: "ksi-muted" }, "It answered:"), /* @__PURE__ */ React15.createElement("pre", { className: "ksi-words" }, visible(result.answer) || "(nothing)"), /* @__PURE__ */ React15.createElement("div", { className: "ksi-field" }, /* @__PURE__ */ React15.createElement("label", { htmlFor: "ksi-note" }, "Note (may stay empty)"), /* @__PURE__ */ React15.createElement("input", { id: "ksi-note", maxLength: 2e3, value: note, onChange: (event) => setNote(event.target.value) })), /* @__PURE__ */ React15.createElement("div", { className: "ksi-actions" }, /* @__PURE__ */ React15.createElement("button", { type: "button", className: "ksi-go ksi-tone-good", disabled: busy, onClick: () => void say(true) }, "Good enough"), /* @__PURE__ */ React15.createElement("button", { type: "button", className: "ksi-go ksi-tone-bad", disabled: busy, onClick: () => void say(false) }, "Not good enough")), /* @__PURE__ */ React15.createElement(Problem, { text: error }));
+    return /* @__PURE__ */ React17.createElement("article", { "aria-busy": busy }, /* @__PURE__ */ React17.createElement("h3", null, visible(result.scenario)), /* @__PURE__ */ React17.createElement("p", { className: "ksi-muted" }, "The agent was asked:"), /* @__PURE__ */ React17.createElement("pre", { className: "ksi-words" }, visible(result.asked)), /* @__PURE__ */ React17.createElement("p", { className: "ksi-muted" }, "It answered:"), /* @__PURE__ */ React17.createElement("pre", { className: "ksi-words" }, visible(result.answer) || "(nothing)"), /* @__PURE__ */ React17.createElement("div", { className: "ksi-field" }, /* @__PURE__ */ React17.createElement("label", { htmlFor: "ksi-note" }, "Note (may stay empty)"), /* @__PURE__ */ React17.createElement("input", { id: "ksi-note", maxLength: 2e3, value: note, onChange: (event) => setNote(event.target.value) })), /* @__PURE__ */ React17.createElement("div", { className: "ksi-actions" }, /* @__PURE__ */ React17.createElement("button", { type: "button", className: "ksi-go ksi-tone-good", disabled: busy, onClick: () => void say(true) }, "Good enough"), /* @__PURE__ */ React17.createElement("button", { type: "button", className: "ksi-go ksi-tone-bad", disabled: busy, onClick: () => void say(false) }, "Not good enough")), /* @__PURE__ */ React17.createElement(Problem, { text: error }));
   }
   function Labels({ id }) {
     const found = useFresh(
-      useCallback4(() => unlabelled(id), [id]),
+      useCallback6(() => unlabelled(id), [id]),
       NOTHING
     );
     const next = found.value?.results[0];
-    return /* @__PURE__ */ React15.createElement(React15.Fragment, null, /* @__PURE__ */ React15.createElement("p", { className: "ksi-back" }, /* @__PURE__ */ React15.createElement("a", { href: toExperiment(id) }, "\u2190 Experiment ", id)), /* @__PURE__ */ React15.createElement("h2", { tabIndex: -1 }, "Label results"), /* @__PURE__ */ React15.createElement("p", { className: "ksi-muted" }, "Whether the change or today's text gave an answer, and what checks and judge said of it, is left out, so that nothing sways you. Thirty labels show what the judge is worth."), /* @__PURE__ */ React15.createElement(Problem, { text: found.error }), !found.value && !found.error && /* @__PURE__ */ React15.createElement(Loading, null), found.value && !next && /* @__PURE__ */ React15.createElement("p", { className: "ksi-empty" }, "Every result has a label. Thank you."), next && /* @__PURE__ */ React15.createElement("p", { role: "status" }, many(found.value?.left ?? 0, "result"), " to label."), next && /* @__PURE__ */ React15.createElement(One, { key: next.id, result: next, said: found.refresh }));
+    return /* @__PURE__ */ React17.createElement(React17.Fragment, null, /* @__PURE__ */ React17.createElement("p", { className: "ksi-back" }, /* @__PURE__ */ React17.createElement("a", { href: toExperiment(id) }, "\u2190 Experiment ", id)), /* @__PURE__ */ React17.createElement("h2", { tabIndex: -1 }, "Label results"), /* @__PURE__ */ React17.createElement("p", { className: "ksi-muted" }, "Whether the change or today's text gave an answer, and what checks and judge said of it, is left out, so that nothing sways you. Thirty labels show what the judge is worth."), /* @__PURE__ */ React17.createElement(Problem, { text: found.error }), !found.value && !found.error && /* @__PURE__ */ React17.createElement(Loading, null), found.value && !next && /* @__PURE__ */ React17.createElement("p", { className: "ksi-empty" }, "Every result has a label. Thank you."), next && /* @__PURE__ */ React17.createElement("p", { role: "status" }, many(found.value?.left ?? 0, "result"), " to label."), next && /* @__PURE__ */ React17.createElement(One, { key: next.id, result: next, said: found.refresh }));
   }
 
   // src/list.tsx
-  var React16 = __toESM(require_react());
+  var React18 = __toESM(require_react());
 
   // src/shapes.ts
   var STATES = ["proposed", "approved", "live", "verified", "reverted", "rejected"];
 
   // src/list.tsx
-  var { useCallback: useCallback5 } = React16;
+  var { useCallback: useCallback7 } = React18;
   var NEVER = () => false;
   function Choice(props) {
-    return /* @__PURE__ */ React16.createElement("label", { className: "ksi-choice" }, /* @__PURE__ */ React16.createElement("span", null, props.label), /* @__PURE__ */ React16.createElement("select", { value: props.value, onChange: (event) => props.choose(event.target.value) }, /* @__PURE__ */ React16.createElement("option", { value: "" }, props.all), props.options.map((option) => /* @__PURE__ */ React16.createElement("option", { key: option, value: option }, visible(option)))));
+    return /* @__PURE__ */ React18.createElement("label", { className: "ksi-choice" }, /* @__PURE__ */ React18.createElement("span", null, props.label), /* @__PURE__ */ React18.createElement("select", { value: props.value, onChange: (event) => props.choose(event.target.value) }, /* @__PURE__ */ React18.createElement("option", { value: "" }, props.all), props.options.map((option) => /* @__PURE__ */ React18.createElement("option", { key: option, value: option }, visible(option)))));
   }
-  function Row({ row }) {
-    return /* @__PURE__ */ React16.createElement("tr", null, /* @__PURE__ */ React16.createElement("td", null, /* @__PURE__ */ React16.createElement("a", { href: toExperiment(row.id) }, row.id)), /* @__PURE__ */ React16.createElement("td", null, visible(row.profile)), /* @__PURE__ */ React16.createElement("td", { className: "ksi-mono" }, visible(row.target_relpath)), /* @__PURE__ */ React16.createElement("td", null, /* @__PURE__ */ React16.createElement(StateBadge, { state: row.state })), /* @__PURE__ */ React16.createElement("td", null, row.evaluation_status), /* @__PURE__ */ React16.createElement("td", { className: "ksi-when" }, /* @__PURE__ */ React16.createElement(Ago, { at: row.created_at })), /* @__PURE__ */ React16.createElement("td", { className: "ksi-rationale" }, /* @__PURE__ */ React16.createElement("a", { href: toExperiment(row.id) }, firstLine(row.rationale) || "\u2014")));
+  function Row2({ row }) {
+    return /* @__PURE__ */ React18.createElement("tr", null, /* @__PURE__ */ React18.createElement("td", null, /* @__PURE__ */ React18.createElement("a", { href: toExperiment(row.id) }, row.id)), /* @__PURE__ */ React18.createElement("td", null, visible(row.profile)), /* @__PURE__ */ React18.createElement("td", { className: "ksi-mono" }, visible(row.target_relpath)), /* @__PURE__ */ React18.createElement("td", null, /* @__PURE__ */ React18.createElement(StateBadge, { state: row.state })), /* @__PURE__ */ React18.createElement("td", null, /* @__PURE__ */ React18.createElement(Measured, { of: row })), /* @__PURE__ */ React18.createElement("td", { className: "ksi-when" }, /* @__PURE__ */ React18.createElement(Ago, { at: row.created_at })), /* @__PURE__ */ React18.createElement("td", { className: "ksi-rationale" }, /* @__PURE__ */ React18.createElement("a", { href: toExperiment(row.id) }, firstLine(row.rationale) || "\u2014")));
   }
   function Nothing({ filtered }) {
-    if (filtered) return /* @__PURE__ */ React16.createElement("p", { className: "ksi-empty" }, "No experiment matches this filter.");
-    return /* @__PURE__ */ React16.createElement("div", { className: "ksi-empty" }, /* @__PURE__ */ React16.createElement("p", null, "No experiments yet. Propose the first change from a terminal:"), /* @__PURE__ */ React16.createElement("code", null, 'hermes ratchet new --target default --file SOUL.md --replace "old words" "new words"'));
+    if (filtered) return /* @__PURE__ */ React18.createElement("p", { className: "ksi-empty" }, "No experiment matches this filter.");
+    return /* @__PURE__ */ React18.createElement("div", { className: "ksi-empty" }, /* @__PURE__ */ React18.createElement("p", null, "No experiments yet. Propose the first change from a terminal:"), /* @__PURE__ */ React18.createElement("code", null, 'hermes ratchet new --target default --file SOUL.md --replace "old words" "new words"'));
   }
   var offered = (names, chosen) => chosen && !names.includes(chosen) ? [...names, chosen] : names;
   function List({ filter }) {
     const { profile, state, before } = filter;
-    const page = useFresh(useCallback5(() => experiments(profile, state, before), [profile, state, before]));
+    const page = useFresh(useCallback7(() => experiments(profile, state, before), [profile, state, before]));
     const house = useFresh(health);
     const known = useFresh(profiles, NEVER);
     const rows = page.value?.experiments ?? [];
     const next = page.value?.next_before ?? null;
     const show = (other) => void (window.location.hash = toList({ ...filter, before: null, ...other }));
-    return /* @__PURE__ */ React16.createElement(React16.Fragment, null, /* @__PURE__ */ React16.createElement("header", { className: "ksi-head" }, /* @__PURE__ */ React16.createElement("p", null, "Small changes to prompt files: measured, approved by a person, applied as one commit, watched, then kept or taken back."), /* @__PURE__ */ React16.createElement("div", { className: "ksi-filters" }, /* @__PURE__ */ React16.createElement(
+    return /* @__PURE__ */ React18.createElement(React18.Fragment, null, /* @__PURE__ */ React18.createElement("header", { className: "ksi-head" }, /* @__PURE__ */ React18.createElement("p", null, "Small changes to prompt files: measured, approved by a person, applied as one commit, watched, then kept or taken back."), /* @__PURE__ */ React18.createElement("div", { className: "ksi-filters" }, /* @__PURE__ */ React18.createElement(
       Choice,
       {
         label: "Profile",
@@ -1111,7 +1218,7 @@
         options: offered(known.value?.map((one) => one.profile) ?? [], profile),
         choose: (value) => show({ profile: value })
       }
-    ), /* @__PURE__ */ React16.createElement(
+    ), /* @__PURE__ */ React18.createElement(
       Choice,
       {
         label: "State",
@@ -1120,36 +1227,46 @@
         options: STATES,
         choose: (value) => show({ state: value })
       }
-    ))), /* @__PURE__ */ React16.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React16.createElement(Problem, { text: page.error ?? house.error ?? house.value?.error ?? null }), page.value === null && page.error === null && /* @__PURE__ */ React16.createElement(Loading, null), page.value !== null && rows.length === 0 && /* @__PURE__ */ React16.createElement(Nothing, { filtered: Boolean(profile || state || before) }), rows.length > 0 && /* @__PURE__ */ React16.createElement("div", { className: "ksi-scroll" }, /* @__PURE__ */ React16.createElement("table", { className: "ksi-table ksi-list" }, /* @__PURE__ */ React16.createElement("thead", null, /* @__PURE__ */ React16.createElement("tr", null, /* @__PURE__ */ React16.createElement("th", null, "#"), /* @__PURE__ */ React16.createElement("th", null, "Profile"), /* @__PURE__ */ React16.createElement("th", null, "File"), /* @__PURE__ */ React16.createElement("th", null, "State"), /* @__PURE__ */ React16.createElement("th", null, "Evaluation"), /* @__PURE__ */ React16.createElement("th", null, "Created"), /* @__PURE__ */ React16.createElement("th", null, "Why"))), /* @__PURE__ */ React16.createElement("tbody", null, rows.map((row) => /* @__PURE__ */ React16.createElement(Row, { key: row.id, row }))))), /* @__PURE__ */ React16.createElement("div", { className: "ksi-actions" }, before !== null && /* @__PURE__ */ React16.createElement("button", { type: "button", className: "ksi-go", onClick: () => show({}) }, "Newest"), next !== null && /* @__PURE__ */ React16.createElement("button", { type: "button", className: "ksi-go", onClick: () => show({ before: next }) }, "Older")));
+    ))), /* @__PURE__ */ React18.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React18.createElement(Problem, { text: page.error ?? house.error ?? house.value?.error ?? null }), page.value === null && page.error === null && /* @__PURE__ */ React18.createElement(Loading, null), page.value !== null && rows.length === 0 && /* @__PURE__ */ React18.createElement(Nothing, { filtered: Boolean(profile || state || before) }), rows.length > 0 && /* @__PURE__ */ React18.createElement("div", { className: "ksi-scroll" }, /* @__PURE__ */ React18.createElement("table", { className: "ksi-table ksi-list" }, /* @__PURE__ */ React18.createElement("thead", null, /* @__PURE__ */ React18.createElement("tr", null, /* @__PURE__ */ React18.createElement("th", null, "#"), /* @__PURE__ */ React18.createElement("th", null, "Profile"), /* @__PURE__ */ React18.createElement("th", null, "File"), /* @__PURE__ */ React18.createElement("th", null, "State"), /* @__PURE__ */ React18.createElement("th", null, "Evaluation"), /* @__PURE__ */ React18.createElement("th", null, "Created"), /* @__PURE__ */ React18.createElement("th", null, "Why"))), /* @__PURE__ */ React18.createElement("tbody", null, rows.map((row) => /* @__PURE__ */ React18.createElement(Row2, { key: row.id, row }))))), /* @__PURE__ */ React18.createElement("div", { className: "ksi-actions" }, before !== null && /* @__PURE__ */ React18.createElement("button", { type: "button", className: "ksi-go", onClick: () => show({}) }, "Newest"), next !== null && /* @__PURE__ */ React18.createElement("button", { type: "button", className: "ksi-go", onClick: () => show({ before: next }) }, "Older")));
   }
 
   // src/profile.tsx
-  var React18 = __toESM(require_react());
+  var React20 = __toESM(require_react());
 
   // src/profiles.tsx
-  var React17 = __toESM(require_react());
-  var TONES2 = {
+  var React19 = __toESM(require_react());
+  var TONES3 = {
     paused: "ksi-tone-bad",
     live: "ksi-live",
     approved: "ksi-approved",
     "backing off": "ksi-live"
   };
   function Standing({ profile }) {
-    const badge = /* @__PURE__ */ React17.createElement("span", { className: `ksi-badge ${TONES2[profile.state] ?? "ksi-tone-plain"}` }, profile.state);
-    return profile.in_flight === null ? badge : /* @__PURE__ */ React17.createElement(React17.Fragment, null, badge, " ", /* @__PURE__ */ React17.createElement("a", { href: toExperiment(profile.in_flight) }, "experiment ", profile.in_flight));
+    const badge = /* @__PURE__ */ React19.createElement("span", { className: `ksi-badge ${TONES3[profile.state] ?? "ksi-tone-plain"}` }, profile.state);
+    return profile.in_flight === null ? badge : /* @__PURE__ */ React19.createElement(React19.Fragment, null, badge, " ", /* @__PURE__ */ React19.createElement("a", { href: toExperiment(profile.in_flight) }, "experiment ", profile.in_flight));
   }
-  function Row2({ one }) {
+  var COLUMNS = ["Profile", "State", "Proposed", "Verified", "Reverted", "Scenarios", "Baseline"];
+  function Row3({ one }) {
     const { scenario_counts: scenarios2, experiment_counts: counts } = one;
-    return /* @__PURE__ */ React17.createElement("tr", null, /* @__PURE__ */ React17.createElement("td", null, /* @__PURE__ */ React17.createElement("a", { href: toProfile(one.profile) }, visible(one.profile))), /* @__PURE__ */ React17.createElement("td", null, /* @__PURE__ */ React17.createElement(Standing, { profile: one })), /* @__PURE__ */ React17.createElement("td", null, counts.proposed), /* @__PURE__ */ React17.createElement("td", null, counts.verified), /* @__PURE__ */ React17.createElement("td", null, counts.reverted), /* @__PURE__ */ React17.createElement("td", null, `${scenarios2.train} + ${scenarios2.holdout} held out`), /* @__PURE__ */ React17.createElement("td", null, percent(one.latest_baseline_score)));
+    const cells = {
+      Profile: /* @__PURE__ */ React19.createElement("a", { href: toProfile(one.profile) }, visible(one.profile)),
+      State: /* @__PURE__ */ React19.createElement("span", null, /* @__PURE__ */ React19.createElement(Standing, { profile: one })),
+      Proposed: counts.proposed,
+      Verified: counts.verified,
+      Reverted: counts.reverted,
+      Scenarios: `${scenarios2.train} + ${scenarios2.holdout} held out`,
+      Baseline: percent(one.latest_baseline_score)
+    };
+    return /* @__PURE__ */ React19.createElement("tr", null, COLUMNS.map((name) => /* @__PURE__ */ React19.createElement("td", { key: name, "data-name": name }, cells[name])));
   }
   function Profiles() {
     const found = useFresh(profiles);
     const house = useFresh(health);
-    return /* @__PURE__ */ React17.createElement(React17.Fragment, null, /* @__PURE__ */ React17.createElement("h2", { tabIndex: -1 }, "Profiles"), /* @__PURE__ */ React17.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React17.createElement(Problem, { text: found.error }), !found.value && !found.error && /* @__PURE__ */ React17.createElement(Loading, null), found.value && /* @__PURE__ */ React17.createElement("div", { className: "ksi-scroll" }, /* @__PURE__ */ React17.createElement("table", { className: "ksi-table" }, /* @__PURE__ */ React17.createElement("thead", null, /* @__PURE__ */ React17.createElement("tr", null, /* @__PURE__ */ React17.createElement("th", null, "Profile"), /* @__PURE__ */ React17.createElement("th", null, "State"), /* @__PURE__ */ React17.createElement("th", null, "Proposed"), /* @__PURE__ */ React17.createElement("th", null, "Verified"), /* @__PURE__ */ React17.createElement("th", null, "Reverted"), /* @__PURE__ */ React17.createElement("th", null, "Scenarios"), /* @__PURE__ */ React17.createElement("th", null, "Baseline"))), /* @__PURE__ */ React17.createElement("tbody", null, found.value.map((one) => /* @__PURE__ */ React17.createElement(Row2, { key: one.profile, one }))))));
+    return /* @__PURE__ */ React19.createElement(React19.Fragment, null, /* @__PURE__ */ React19.createElement("h2", { tabIndex: -1 }, "Profiles"), /* @__PURE__ */ React19.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React19.createElement(Problem, { text: found.error }), !found.value && !found.error && /* @__PURE__ */ React19.createElement(Loading, null), found.value && /* @__PURE__ */ React19.createElement("div", { className: "ksi-scroll" }, /* @__PURE__ */ React19.createElement("table", { className: "ksi-table ksi-cards" }, /* @__PURE__ */ React19.createElement("thead", null, /* @__PURE__ */ React19.createElement("tr", null, COLUMNS.map((name) => /* @__PURE__ */ React19.createElement("th", { key: name }, name)))), /* @__PURE__ */ React19.createElement("tbody", null, found.value.map((one) => /* @__PURE__ */ React19.createElement(Row3, { key: one.profile, one }))))));
   }
 
   // src/profile.tsx
-  var { useCallback: useCallback6, useEffect: useEffect5 } = React18;
+  var { useCallback: useCallback8, useEffect: useEffect7 } = React20;
   function actions2(profile, house, unlocked) {
     const name = profile.profile;
     const signedHere = house.approval !== "unsigned";
@@ -1159,7 +1276,13 @@
       tone: "good",
       send: (_, signature) => resume(name, signature),
       ...signedHere && { signed: { purpose: "resume", profile: name } }
-    } : { name: "pause", label: "Pause", tone: "bad", send: () => pause(name) };
+    } : {
+      name: "pause",
+      label: "Pause",
+      tone: "bad",
+      why: "Why is it paused?",
+      send: (reason) => pause(name, reason)
+    };
     const look = {
       name: "unlock",
       label: "Unlock held-out scenarios",
@@ -1176,7 +1299,7 @@
   }
   function Countdown({ seconds }) {
     const shown = `${Math.floor(seconds / 60)}:${String(seconds % 60).padStart(2, "0")}`;
-    return /* @__PURE__ */ React18.createElement("p", { className: "ksi-note ksi-warning" }, /* @__PURE__ */ React18.createElement("strong", null, "Held-out scenarios are unlocked"), " for ", /* @__PURE__ */ React18.createElement("span", { role: "timer" }, shown), " more. That is on record; do not write changes from what you read there.");
+    return /* @__PURE__ */ React20.createElement("p", { className: "ksi-note ksi-warning" }, /* @__PURE__ */ React20.createElement("strong", null, "Held-out scenarios are unlocked"), " for ", /* @__PURE__ */ React20.createElement("span", { role: "timer" }, shown), " more. That is on record; do not write changes from what you read there.");
   }
   function checksOf({ checks }) {
     try {
@@ -1188,13 +1311,16 @@
       return [checks];
     }
   }
+  function Marks({ one }) {
+    const side = one.holdout ? "held out" : "train";
+    return /* @__PURE__ */ React20.createElement(React20.Fragment, null, one.not_run !== null && /* @__PURE__ */ React20.createElement("span", { className: "ksi-badge ksi-tone-unsure" }, "draft"), one.not_run === null && /* @__PURE__ */ React20.createElement("span", { className: "ksi-badge ksi-tone-plain" }, side), one.critical === 1 && /* @__PURE__ */ React20.createElement("span", { className: "ksi-badge ksi-tone-plain" }, "critical"));
+  }
   function OneScenario({ one }) {
-    const marks = [one.holdout && "held out", one.critical && "critical"].filter(Boolean).join(", ");
     const hidden = one.holdout === 1 && one.input === "";
-    return /* @__PURE__ */ React18.createElement("details", { className: "ksi-scenario" }, /* @__PURE__ */ React18.createElement("summary", null, /* @__PURE__ */ React18.createElement("span", { className: "ksi-scenario-name" }, visible(one.name)), marks && /* @__PURE__ */ React18.createElement("span", { className: "ksi-badge ksi-tone-plain" }, marks)), /* @__PURE__ */ React18.createElement("div", { className: "ksi-inside" }, hidden ? /* @__PURE__ */ React18.createElement("p", { className: "ksi-muted" }, "What it asks is held out. A reviewer can unlock it for ten minutes.") : /* @__PURE__ */ React18.createElement(React18.Fragment, null, /* @__PURE__ */ React18.createElement("pre", { className: "ksi-words" }, visible(one.input)), /* @__PURE__ */ React18.createElement("ul", { className: "ksi-checks" }, checksOf(one).map((check, index) => /* @__PURE__ */ React18.createElement("li", { key: index }, visible(check)))))));
+    return /* @__PURE__ */ React20.createElement("details", { className: "ksi-scenario" }, /* @__PURE__ */ React20.createElement("summary", null, /* @__PURE__ */ React20.createElement("span", { className: "ksi-scenario-name" }, visible(one.name)), /* @__PURE__ */ React20.createElement(Marks, { one })), /* @__PURE__ */ React20.createElement("div", { className: "ksi-inside" }, one.not_run && /* @__PURE__ */ React20.createElement("p", { className: "ksi-note ksi-warning" }, "No evaluation runs it: ", visible(one.not_run), "."), hidden ? /* @__PURE__ */ React20.createElement("p", { className: "ksi-muted" }, "What it asks is held out. A reviewer can unlock it for ten minutes.") : /* @__PURE__ */ React20.createElement(React20.Fragment, null, /* @__PURE__ */ React20.createElement("pre", { className: "ksi-words" }, visible(one.input)), /* @__PURE__ */ React20.createElement("ul", { className: "ksi-checks" }, checksOf(one).map((check, index) => /* @__PURE__ */ React20.createElement("li", { key: index }, visible(check)))))));
   }
   function Figures2({ profile }) {
-    return /* @__PURE__ */ React18.createElement(React18.Fragment, null, /* @__PURE__ */ React18.createElement("p", { className: "ksi-muted ksi-mono" }, visible(profile.profile_root)), /* @__PURE__ */ React18.createElement(
+    return /* @__PURE__ */ React20.createElement(React20.Fragment, null, /* @__PURE__ */ React20.createElement("p", { className: "ksi-muted ksi-mono" }, visible(profile.profile_root)), /* @__PURE__ */ React20.createElement(
       Facts,
       {
         facts: [
@@ -1205,13 +1331,13 @@
           ["Plugin", profile.configured ? "switched on" : "switched off here"]
         ]
       }
-    ), profile.last_proposal_at && /* @__PURE__ */ React18.createElement("p", { className: "ksi-muted" }, "Last proposal ", /* @__PURE__ */ React18.createElement(Ago, { at: profile.last_proposal_at }), "."));
+    ), profile.last_proposal_at && /* @__PURE__ */ React20.createElement("p", { className: "ksi-muted" }, "Last proposal ", /* @__PURE__ */ React20.createElement(Ago, { at: profile.last_proposal_at }), "."));
   }
   function Profile({ name }) {
-    const mine = useCallback6((one) => one.profile === name, [name]);
+    const mine = useCallback8((one) => one.profile === name, [name]);
     const all = useFresh(profiles, mine);
     const listed = useFresh(
-      useCallback6(() => scenarios(name), [name]),
+      useCallback8(() => scenarios(name), [name]),
       mine
     );
     const house = useFresh(health);
@@ -1219,13 +1345,13 @@
     const seconds = useCountdown(profile?.holdout_unlocked_until ?? null);
     const unlocked = seconds > 0;
     const done = () => [all, listed].forEach((one) => one.refresh());
-    useEffect5(listed.refresh, [unlocked]);
-    return /* @__PURE__ */ React18.createElement(React18.Fragment, null, /* @__PURE__ */ React18.createElement("p", { className: "ksi-back" }, /* @__PURE__ */ React18.createElement("a", { href: "#/profiles" }, "\u2190 All profiles")), /* @__PURE__ */ React18.createElement("h2", { tabIndex: -1 }, "Profile ", visible(name), " ", profile && /* @__PURE__ */ React18.createElement(Standing, { profile })), /* @__PURE__ */ React18.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React18.createElement(Problem, { text: all.error ?? listed.error }), !all.value && !all.error && /* @__PURE__ */ React18.createElement(Loading, null), all.value && !profile && /* @__PURE__ */ React18.createElement("p", { className: "ksi-empty" }, "There is no such profile."), unlocked && /* @__PURE__ */ React18.createElement(Countdown, { seconds }), profile && /* @__PURE__ */ React18.createElement(Figures2, { profile }), profile && house.value && /* @__PURE__ */ React18.createElement(Actions, { actions: actions2(profile, house.value, unlocked), done }), profile && /* @__PURE__ */ React18.createElement("section", { "aria-label": "Scenarios" }, /* @__PURE__ */ React18.createElement("h3", null, "Scenarios"), listed.value?.length === 0 && /* @__PURE__ */ React18.createElement("p", { className: "ksi-muted" }, "None yet. Add one: hermes ratchet scenario add --help"), /* @__PURE__ */ React18.createElement("div", { className: "ksi-scenarios" }, listed.value?.map((one) => /* @__PURE__ */ React18.createElement(OneScenario, { key: one.id, one })))));
+    useEffect7(listed.refresh, [unlocked]);
+    return /* @__PURE__ */ React20.createElement(React20.Fragment, null, /* @__PURE__ */ React20.createElement("p", { className: "ksi-back" }, /* @__PURE__ */ React20.createElement("a", { href: "#/profiles" }, "\u2190 All profiles")), /* @__PURE__ */ React20.createElement("h2", { tabIndex: -1 }, "Profile ", visible(name), " ", profile && /* @__PURE__ */ React20.createElement(Standing, { profile })), /* @__PURE__ */ React20.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React20.createElement(Problem, { text: all.error ?? listed.error }), !all.value && !all.error && /* @__PURE__ */ React20.createElement(Loading, null), all.value && !profile && /* @__PURE__ */ React20.createElement("p", { className: "ksi-empty" }, "There is no such profile."), unlocked && /* @__PURE__ */ React20.createElement(Countdown, { seconds }), profile && /* @__PURE__ */ React20.createElement(Figures2, { profile }), profile && house.value && /* @__PURE__ */ React20.createElement(Actions, { actions: actions2(profile, house.value, unlocked), done }), profile && /* @__PURE__ */ React20.createElement("section", { "aria-label": "Scenarios" }, /* @__PURE__ */ React20.createElement("h3", null, "Scenarios"), listed.value?.length === 0 && /* @__PURE__ */ React20.createElement("p", { className: "ksi-muted" }, "None yet. Add one: hermes ratchet scenario add --help"), /* @__PURE__ */ React20.createElement("div", { className: "ksi-scenarios" }, listed.value?.map((one) => /* @__PURE__ */ React20.createElement(OneScenario, { key: one.id, one })))));
   }
 
   // src/trust.tsx
-  var React19 = __toESM(require_react());
-  var { useState: useState10 } = React19;
+  var React21 = __toESM(require_react());
+  var { useState: useState11 } = React21;
   function pinned(found) {
     if (found.pinned === null)
       return "It is pinned nowhere: the service file of the daemon would pin it (hermes ratchet install-service).";
@@ -1234,23 +1360,23 @@
   }
   function Set({ found }) {
     if (found.reviewers.length === 0)
-      return /* @__PURE__ */ React19.createElement("p", { className: "ksi-muted" }, "There is none. Make one on a terminal: ", /* @__PURE__ */ React19.createElement("code", null, "hermes ratchet reviewer add NAME"));
-    return /* @__PURE__ */ React19.createElement(React19.Fragment, null, /* @__PURE__ */ React19.createElement("ul", { className: "ksi-people" }, found.reviewers.map((one) => /* @__PURE__ */ React19.createElement("li", { key: one.public_key }, /* @__PURE__ */ React19.createElement("strong", null, visible(one.name)), " ", /* @__PURE__ */ React19.createElement("span", { className: "ksi-muted" }, "since ", /* @__PURE__ */ React19.createElement(Ago, { at: one.since }), ", public key"), /* @__PURE__ */ React19.createElement("code", { className: "ksi-hash" }, one.public_key)))), /* @__PURE__ */ React19.createElement("p", null, "Fingerprint of all of them together: ", /* @__PURE__ */ React19.createElement("code", { className: "ksi-hash" }, found.fingerprint)), /* @__PURE__ */ React19.createElement("p", { className: found.pinned !== null && found.pinned !== found.fingerprint ? "ksi-note ksi-problem" : "ksi-muted" }, pinned(found)));
+      return /* @__PURE__ */ React21.createElement("p", { className: "ksi-muted" }, "There is none. Make one on a terminal: ", /* @__PURE__ */ React21.createElement("code", null, "hermes ratchet reviewer add NAME"));
+    return /* @__PURE__ */ React21.createElement(React21.Fragment, null, /* @__PURE__ */ React21.createElement("ul", { className: "ksi-people" }, found.reviewers.map((one) => /* @__PURE__ */ React21.createElement("li", { key: one.public_key }, /* @__PURE__ */ React21.createElement("strong", null, visible(one.name)), " ", /* @__PURE__ */ React21.createElement("span", { className: "ksi-muted" }, "since ", /* @__PURE__ */ React21.createElement(Ago, { at: one.since }), ", public key"), /* @__PURE__ */ React21.createElement("code", { className: "ksi-hash" }, one.public_key)))), /* @__PURE__ */ React21.createElement("p", null, "Fingerprint of all of them together: ", /* @__PURE__ */ React21.createElement("code", { className: "ksi-hash" }, found.fingerprint)), /* @__PURE__ */ React21.createElement("p", { className: found.pinned !== null && found.pinned !== found.fingerprint ? "ksi-note ksi-problem" : "ksi-muted" }, pinned(found)));
   }
   function Verified({ found }) {
     const counted = `${many(found.checked, "step")}, ${many(found.witnesses, "anchor")}, ${many(found.contents, "stored content")} checked.`;
-    return /* @__PURE__ */ React19.createElement("div", { role: "status" }, /* @__PURE__ */ React19.createElement("p", { className: `ksi-note ${found.ok ? "ksi-fine" : "ksi-problem"}` }, /* @__PURE__ */ React19.createElement("strong", null, found.ok ? "The audit trail is whole." : "The audit trail does not agree with itself."), " ", counted), /* @__PURE__ */ React19.createElement(
+    return /* @__PURE__ */ React21.createElement("div", { role: "status" }, /* @__PURE__ */ React21.createElement("p", { className: `ksi-note ${found.ok ? "ksi-fine" : "ksi-problem"}` }, /* @__PURE__ */ React21.createElement("strong", null, found.ok ? "The audit trail is whole." : "The audit trail does not agree with itself."), " ", counted), /* @__PURE__ */ React21.createElement(
       Sentences,
       {
         title: "What does not agree",
         all: found.breaks.map((one) => one.transition_id ? `Step ${one.transition_id}: ${one.problem}` : one.problem)
       }
-    ), /* @__PURE__ */ React19.createElement(Sentences, { title: "Notes", all: found.notes }), /* @__PURE__ */ React19.createElement(Sentences, { title: "Could not be asked", all: found.unread }), /* @__PURE__ */ React19.createElement("p", { className: "ksi-muted" }, "Newest link: ", /* @__PURE__ */ React19.createElement("code", { className: "ksi-hash" }, found.head || "none")));
+    ), /* @__PURE__ */ React21.createElement(Sentences, { title: "Notes", all: found.notes }), /* @__PURE__ */ React21.createElement(Sentences, { title: "Could not be asked", all: found.unread }), /* @__PURE__ */ React21.createElement("p", { className: "ksi-muted" }, "Newest link: ", /* @__PURE__ */ React21.createElement("code", { className: "ksi-hash" }, found.head || "none")));
   }
   function AuditTrail() {
-    const [found, setFound] = useState10(null);
-    const [busy, setBusy] = useState10(false);
-    const [error, setError] = useState10(null);
+    const [found, setFound] = useState11(null);
+    const [busy, setBusy] = useState11(false);
+    const [error, setError] = useState11(null);
     async function check() {
       setBusy(true);
       setError(null);
@@ -1261,16 +1387,16 @@
       }
       setBusy(false);
     }
-    return /* @__PURE__ */ React19.createElement("section", { "aria-label": "Audit trail", "aria-busy": busy }, /* @__PURE__ */ React19.createElement("h3", null, "Audit trail"), /* @__PURE__ */ React19.createElement("p", { className: "ksi-muted" }, "Checks the chain of all steps in the database. ", /* @__PURE__ */ React19.createElement("code", null, "hermes ratchet audit verify"), " asks the profiles' repositories as well."), /* @__PURE__ */ React19.createElement("div", { className: "ksi-actions" }, /* @__PURE__ */ React19.createElement("button", { type: "button", className: "ksi-go", disabled: busy, onClick: () => void check() }, busy ? "Checking\u2026" : "Check the audit trail")), /* @__PURE__ */ React19.createElement(Problem, { text: error }), found && /* @__PURE__ */ React19.createElement(Verified, { found }));
+    return /* @__PURE__ */ React21.createElement("section", { "aria-label": "Audit trail", "aria-busy": busy }, /* @__PURE__ */ React21.createElement("h3", null, "Audit trail"), /* @__PURE__ */ React21.createElement("p", { className: "ksi-muted" }, "Checks the chain of all steps in the database. ", /* @__PURE__ */ React21.createElement("code", null, "hermes ratchet audit verify"), " asks the profiles' repositories as well."), /* @__PURE__ */ React21.createElement("div", { className: "ksi-actions" }, /* @__PURE__ */ React21.createElement("button", { type: "button", className: "ksi-go", disabled: busy, onClick: () => void check() }, busy ? "Checking\u2026" : "Check the audit trail")), /* @__PURE__ */ React21.createElement(Problem, { text: error }), found && /* @__PURE__ */ React21.createElement(Verified, { found }));
   }
   function Trust() {
     const found = useFresh(reviewers);
     const house = useFresh(health);
-    return /* @__PURE__ */ React19.createElement(React19.Fragment, null, /* @__PURE__ */ React19.createElement("h2", { tabIndex: -1 }, "Reviewers and audit"), /* @__PURE__ */ React19.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React19.createElement(Problem, { text: found.error ?? found.value?.trouble ?? null }), !found.value && !found.error && /* @__PURE__ */ React19.createElement(Loading, null), found.value && /* @__PURE__ */ React19.createElement("section", { "aria-label": "Reviewers" }, /* @__PURE__ */ React19.createElement("h3", null, "Reviewers"), /* @__PURE__ */ React19.createElement("p", { className: "ksi-muted" }, found.value.approval === "signed" ? "Approvals are signed by one of them." : "Approvals are not signed here.", " ", "They are added and removed on a terminal only."), /* @__PURE__ */ React19.createElement(Set, { found: found.value })), /* @__PURE__ */ React19.createElement(AuditTrail, null));
+    return /* @__PURE__ */ React21.createElement(React21.Fragment, null, /* @__PURE__ */ React21.createElement("h2", { tabIndex: -1 }, "Reviewers and audit"), /* @__PURE__ */ React21.createElement(Warnings, { health: house.value }), /* @__PURE__ */ React21.createElement(Problem, { text: found.error ?? found.value?.trouble ?? null }), !found.value && !found.error && /* @__PURE__ */ React21.createElement(Loading, null), found.value && /* @__PURE__ */ React21.createElement("section", { "aria-label": "Reviewers" }, /* @__PURE__ */ React21.createElement("h3", null, "Reviewers"), /* @__PURE__ */ React21.createElement("p", { className: "ksi-muted" }, found.value.approval === "signed" ? "Approvals are signed by one of them." : "Approvals are not signed here.", " ", "They are added and removed on a terminal only."), /* @__PURE__ */ React21.createElement(Set, { found: found.value })), /* @__PURE__ */ React21.createElement(AuditTrail, null));
   }
 
   // src/index.tsx
-  var { useEffect: useEffect6, useRef: useRef3 } = React20;
+  var { useEffect: useEffect8, useRef: useRef6 } = React22;
   var TABS = [
     { to: "#/", label: "Experiments", views: ["list", "experiment", "label"] },
     { to: "#/profiles", label: "Profiles", views: ["profiles", "profile"] },
@@ -1279,23 +1405,23 @@
   function View({ place }) {
     switch (place.view) {
       case "experiment":
-        return /* @__PURE__ */ React20.createElement(Detail, { id: place.id });
+        return /* @__PURE__ */ React22.createElement(Detail, { id: place.id });
       case "label":
-        return /* @__PURE__ */ React20.createElement(Labels, { id: place.id });
+        return /* @__PURE__ */ React22.createElement(Labels, { id: place.id });
       case "profiles":
-        return /* @__PURE__ */ React20.createElement(Profiles, null);
+        return /* @__PURE__ */ React22.createElement(Profiles, null);
       case "profile":
-        return /* @__PURE__ */ React20.createElement(Profile, { name: place.name });
+        return /* @__PURE__ */ React22.createElement(Profile, { name: place.name });
       case "trust":
-        return /* @__PURE__ */ React20.createElement(Trust, null);
+        return /* @__PURE__ */ React22.createElement(Trust, null);
       default:
-        return /* @__PURE__ */ React20.createElement(List, { filter: place.filter });
+        return /* @__PURE__ */ React22.createElement(List, { filter: place.filter });
     }
   }
   function useFocusOnArrival(place) {
-    const root = useRef3(null);
-    const before = useRef3(place);
-    useEffect6(() => {
+    const root = useRef6(null);
+    const before = useRef6(place);
+    useEffect8(() => {
       if (before.current !== place) root.current?.focus({ preventScroll: true });
       before.current = place;
     }, [place]);
@@ -1305,8 +1431,8 @@
     const place = usePlace();
     const key = place.view === "list" ? "list" : JSON.stringify(place);
     const root = useFocusOnArrival(key);
-    useEffect6(() => listen(() => void 0), []);
-    return /* @__PURE__ */ React20.createElement("div", { className: "ksi" }, /* @__PURE__ */ React20.createElement("nav", { className: "ksi-tabs", "aria-label": "Self-Improve" }, TABS.map((one) => /* @__PURE__ */ React20.createElement("a", { key: one.to, href: one.to, "aria-current": one.views.includes(place.view) ? "page" : void 0 }, one.label))), /* @__PURE__ */ React20.createElement("div", { ref: root, tabIndex: -1, className: "ksi-view" }, /* @__PURE__ */ React20.createElement(Boundary, { key }, /* @__PURE__ */ React20.createElement(View, { key, place }))));
+    useEffect8(() => listen(() => void 0), []);
+    return /* @__PURE__ */ React22.createElement("div", { className: "ksi" }, /* @__PURE__ */ React22.createElement("nav", { className: "ksi-tabs", "aria-label": "Self-Improve" }, TABS.map((one) => /* @__PURE__ */ React22.createElement("a", { key: one.to, href: one.to, "aria-current": one.views.includes(place.view) ? "page" : void 0 }, one.label))), /* @__PURE__ */ React22.createElement("div", { ref: root, tabIndex: -1, className: "ksi-view" }, /* @__PURE__ */ React22.createElement(Boundary, { key }, /* @__PURE__ */ React22.createElement(View, { key, place }))));
   }
   window.__HERMES_PLUGINS__.register(PLUGIN, Page);
 })();

@@ -3,6 +3,7 @@ import * as React from "preact/compat";
 import { render } from "preact/compat";
 
 const KEPT = "karpathy-self-improve.token";
+const WRONG = "That was not the token of this server. Nothing of it is kept; look it up and try again.";
 
 function kept(): string {
   return sessionStorage.getItem(KEPT) ?? "";
@@ -20,7 +21,10 @@ async function authedFetch(url: string, init: RequestInit = {}): Promise<Respons
   const headers = new Headers(init.headers);
   headers.set("Authorization", `Bearer ${kept()}`);
   const answer = await fetch(url, { ...init, headers });
-  if (answer.status === 401) askForToken();
+  if (answer.status === 401) {
+    sessionStorage.removeItem(KEPT);
+    askForToken(WRONG);
+  }
   return answer;
 }
 
@@ -46,7 +50,7 @@ function isoTimeAgo(iso: string): string {
   return `${Math.floor(seconds / 86400)}d ago`;
 }
 
-function askForToken(): void {
+function askForToken(refusal: string | null = null): void {
   const form = React.createElement(
     "form",
     {
@@ -58,7 +62,8 @@ function askForToken(): void {
       },
     },
     React.createElement("p", null, "This server asks for its token. It stands in the file the server named when it began."),
-    React.createElement("input", { name: "token", type: "password", autoComplete: "off", "aria-label": "token" }),
+    refusal && React.createElement("p", { className: "ksi-note ksi-problem", role: "alert" }, refusal),
+    React.createElement("input", { name: "token", type: "password", autoComplete: "off", "aria-label": "token", autoFocus: true }),
     " ",
     React.createElement("button", { type: "submit" }, "Open"),
   );

@@ -5,7 +5,7 @@ import { failureOf, type Failure } from "./failures";
 import { Problem, visible } from "./parts";
 import type { Question, Signature } from "./shapes";
 
-const { useState } = React;
+const { useCallback, useEffect, useRef, useState } = React;
 
 export type Tone = "good" | "bad" | "plain";
 
@@ -15,6 +15,7 @@ export interface Action {
   tone: Tone;
   // What the reason answers; without it none is asked for.
   why?: string;
+  optional?: boolean; // that reason may stay empty
   // What is signed; `reason` is added. Without it nothing is.
   signed?: Question;
   // The candidate that the page shows: something else is not signed.
@@ -29,12 +30,24 @@ interface Props {
   failed?: (failure: Failure) => void;
 }
 
+// Once a form is closed, the focus is again on the button that opened it, where that is still there.
+function useWayBack(open: string | null): React.RefObject<HTMLDivElement | null> {
+  const place = useRef<HTMLDivElement>(null);
+  const last = useRef<string | null>(null);
+  useEffect(() => {
+    if (open === null && last.current) place.current?.querySelector<HTMLElement>(`.ksi-go-${last.current}`)?.focus();
+    last.current = open;
+  }, [open]);
+  return place;
+}
+
 export function Actions({ actions, done, failed }: Props): React.JSX.Element | null {
   const [name, setName] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const [notice, setNotice] = useState<string | null>(null);
   const chosen = actions.find((one) => one.name === name);
+  const place = useWayBack(name);
 
   async function carryOut(action: Action, reason: string, signature: Signature | null): Promise<Failure | null> {
     setBusy(true);
@@ -55,6 +68,11 @@ export function Actions({ actions, done, failed }: Props): React.JSX.Element | n
     }
   }
 
+  const cancel = useCallback(() => {
+    setError(null);
+    setName(null);
+  }, []);
+
   function choose(action: Action): void {
     setError(null);
     setNotice(null);
@@ -64,14 +82,14 @@ export function Actions({ actions, done, failed }: Props): React.JSX.Element | n
 
   if (actions.length === 0 && error === null) return null;
   return (
-    <div className="ksi-deciding" aria-busy={busy}>
+    <div className="ksi-deciding" aria-busy={busy} ref={place}>
       {chosen ? (
         <Ask
           key={chosen.name}
           action={chosen}
           busy={busy}
           answer={(reason, signature) => carryOut(chosen, reason, signature)}
-          cancel={() => setName(null)}
+          cancel={cancel}
         />
       ) : (
         <div className="ksi-actions">

@@ -11,6 +11,7 @@ import type {
   Page,
   Profile,
   Question,
+  Remembered,
   Reviewers,
   Scenario,
   Signature,
@@ -63,7 +64,8 @@ export async function scenarios(profile: string): Promise<Scenario[]> {
   return (await call<{ scenarios: Scenario[] }>(`/scenarios?${query}`)).scenarios;
 }
 
-export const pause = (profile: string): Promise<object> => post(`/profiles/${encodeURIComponent(profile)}/pause`, {});
+export const pause = (profile: string, reason: string): Promise<object> =>
+  post(`/profiles/${encodeURIComponent(profile)}/pause`, { reason });
 
 export const resume = (profile: string, signed: Signature | null): Promise<object> =>
   post(`/profiles/${encodeURIComponent(profile)}/resume`, { ...signed });
@@ -72,7 +74,7 @@ export const resume = (profile: string, signed: Signature | null): Promise<objec
 export async function askProposer(profile: string): Promise<string> {
   const answer = await post<{ job_id: number } | { skipped: true; reason: string }>("/propose", { profile });
   return "skipped" in answer
-    ? answer.reason
+    ? `No change is looked for now, because ${answer.reason}.`
     : `Job ${answer.job_id} looks for a change. It shows in the list once there is one.`;
 }
 
@@ -86,6 +88,9 @@ export const verifyAudit = (): Promise<Audit> => call("/audit/verify");
 
 export const sayOfSession = (profile: string, session: string, good: boolean): Promise<object> =>
   post("/feedback", { profile, session_id: session, good });
+
+export const remember = (profile: string, session: string, note: string): Promise<Remembered> =>
+  post("/scenarios/from-session", { profile, session_id: session, ...(note && { note }) });
 
 export const unlabelled = (id: number): Promise<{ results: ToLabel[]; left: number }> =>
   call(`/experiments/${id}/unlabelled?limit=1`);

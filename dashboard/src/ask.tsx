@@ -2,12 +2,13 @@
 import * as React from "react";
 import type { Action } from "./actions";
 import type { Failure } from "./failures";
+import { useEscape } from "./hooks";
 import { Loading, Problem, visible } from "./parts";
 import type { Reviewers, Signature } from "./shapes";
 import { Signing } from "./signing";
 import { useReviewers, useWords } from "./words";
 
-const { useState } = React;
+const { useCallback, useEffect, useId, useRef, useState } = React;
 
 // After these the same bytes can be signed once more; after any other refusal they have to be looked at again.
 const SAME_AGAIN = ["wrong_passphrase", "too_many_attempts", "key_unusable", "unreached"];
@@ -26,13 +27,14 @@ interface Field {
 }
 
 function Reason({ question, value, set, locked }: Field & { question: string }): React.JSX.Element {
+  const id = useId();
   return (
     <div className="ksi-field">
-      <label htmlFor="ksi-reason">{question}</label>
+      <label htmlFor={id}>{question}</label>
       <textarea
-        id="ksi-reason"
+        id={id}
+        className="ksi-reason"
         rows={2}
-        autoFocus
         maxLength={1_000}
         readOnly={locked}
         value={value}
@@ -78,8 +80,21 @@ export function Ask({ action, busy, answer, cancel }: Props): React.JSX.Element 
   const { asked, asking, error, lay, takeAway } = useWords(action);
   const reason = text.trim();
   const signer = chosen ?? known?.reviewers[0]?.public_key ?? "";
-  const ready = (!action.why || reason !== "") && (!action.signed || (signer !== "" && !trouble)) && !busy && !asking;
+  const told = !action.why || action.optional || reason !== "";
+  const ready = told && (!action.signed || (signer !== "" && !trouble)) && !busy && !asking;
   const locked = asked !== null;
+  const waiting = action.signed !== undefined && !known && !trouble;
+  const place = useRef<HTMLDivElement>(null);
+  useEscape(
+    place,
+    useCallback(() => {
+      if (!busy) cancel();
+    }, [busy, cancel]),
+  );
+  // The button that opened this form is gone, and the focus with it.
+  useEffect(() => {
+    if (!waiting && !locked) place.current?.querySelector<HTMLElement>("textarea, select, button:enabled")?.focus();
+  }, [waiting, locked]);
 
   async function sign(passphrase: string): Promise<void> {
     if (!asked) return;
@@ -93,14 +108,9 @@ export function Ask({ action, busy, answer, cancel }: Props): React.JSX.Element 
     if (ready && !locked) void (action.signed ? lay(reason, signer) : answer(reason, null));
   }
 
-  if (action.signed && !known && !trouble) return <Loading />;
+  if (waiting) return <Loading />;
   return (
-    <div
-      className="ksi-ask"
-      role="group"
-      aria-label={action.label}
-      onKeyDown={(event) => event.key === "Escape" && !busy && cancel()}
-    >
+    <div className="ksi-ask" role="group" aria-label={action.label} ref={place}>
       <Problem text={trouble ?? error} />
       <form onSubmit={begin}>
         {action.why && <Reason question={action.why} value={text} set={setText} locked={locked} />}

@@ -4,6 +4,7 @@ import { Actions, type Action, type Tone } from "./actions";
 import { toExperiment } from "./address";
 import { act, proposeAgain, type Decision } from "./api";
 import type { Failure } from "./failures";
+import { PASSED } from "./measured";
 import type { Experiment, Health, Purpose, Signature } from "./shapes";
 
 const { useState } = React;
@@ -45,6 +46,7 @@ function toApprove(known: Known): Action[] {
   const { experiment, signedHere } = known;
   const seen = { candidate_sha256: experiment.candidate_sha256 };
   const measured = experiment.evaluation_status === "finished";
+  const verdict = measured && experiment.verdict;
   const approve = action(known, "approve", {
     label: "Approve",
     tone: "good",
@@ -56,11 +58,13 @@ function toApprove(known: Known): Action[] {
     label: measured ? "Approve all the same" : "Approve unmeasured",
     tone: "plain",
     decision: "approve",
-    why: measured ? "Why approve it whatever its evaluation says?" : "It is not measured. Why approve it all the same?",
+    why: measured
+      ? `The verdict of its evaluation: ${verdict || "none"}. Why approve it all the same?`
+      : "It is not measured. Why approve it all the same?",
     purpose: signedHere && "override",
     body: (reason) => ({ ...seen, override_reason: reason }),
   });
-  return measured ? [approve, override] : [override];
+  return verdict === PASSED ? [approve, override] : [override];
 }
 
 function toReject(known: Known): Action {

@@ -25,10 +25,21 @@ function ours(body: string): Failure | null {
   try {
     const parsed: unknown = JSON.parse(body);
     if (!parsed || typeof parsed !== "object" || !("error" in parsed)) return null;
-    return { text: String(parsed.error), code: "code" in parsed ? String(parsed.code) : "" };
+    return { text: onThisPage(String(parsed.error)), code: "code" in parsed ? String(parsed.code) : "" };
   } catch {
     return null; // the host's own words, or a proxy's
   }
+}
+
+// What a terminal does by a flag, this page does by a button.
+const BUTTONS: [string, string][] = [
+  ["give a reason with --override", 'choose "Approve all the same" and give a reason'],
+  ["write over it with --force", 'choose "Revert over the edit"'],
+  ["needs a reason (--reason)", "needs a reason"],
+];
+
+function onThisPage(text: string): string {
+  return BUTTONS.reduce((said, [flag, button]) => said.replace(flag, button), text);
 }
 
 // Browsers throw a TypeError when nothing answered at all.

@@ -77,6 +77,18 @@ export function useConnected(): boolean {
   return connected;
 }
 
+// Escape closes the form at `place`, wherever the focus is, unless that is in another form.
+export function useEscape(place: { current: Element | null }, close: () => void): void {
+  useEffect(() => {
+    const heard = (event: KeyboardEvent): void => {
+      const form = event.target instanceof Element ? event.target.closest(".ksi-ask") : null;
+      if (event.key === "Escape" && !event.isComposing && (form === null || form === place.current)) close();
+    };
+    document.addEventListener("keydown", heard);
+    return () => document.removeEventListener("keydown", heard);
+  }, [place, close]);
+}
+
 // Seconds until `at`, counted down; 0 from then on.
 export function useCountdown(at: string | null): number {
   const left = (): number => (at === null ? 0 : Math.max(0, Math.ceil((Date.parse(at) - Date.now()) / 1_000)));

@@ -3,6 +3,7 @@ import * as React from "react";
 import { toExperiment, toList, type Filter } from "./address";
 import { experiments, health, profiles } from "./api";
 import { useFresh } from "./hooks";
+import { Measured } from "./measured";
 import { Ago, firstLine, Loading, Problem, StateBadge, visible, Warnings } from "./parts";
 import { STATES, type Experiment } from "./shapes";
 
@@ -42,7 +43,9 @@ function Row({ row }: { row: Experiment }): React.JSX.Element {
       <td>
         <StateBadge state={row.state} />
       </td>
-      <td>{row.evaluation_status}</td>
+      <td>
+        <Measured of={row} />
+      </td>
       <td className="ksi-when">
         <Ago at={row.created_at} />
       </td>

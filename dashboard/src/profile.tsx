@@ -21,7 +21,13 @@ function actions(profile: Known, house: Health, unlocked: boolean): Action[] {
         send: (_, signature) => resume(name, signature),
         ...(signedHere && { signed: { purpose: "resume", profile: name } }),
       }
-    : { name: "pause", label: "Pause", tone: "bad", send: () => pause(name) };
+    : {
+        name: "pause",
+        label: "Pause",
+        tone: "bad",
+        why: "Why is it paused?",
+        send: (reason) => pause(name, reason),
+      };
   const look: Action = {
     name: "unlock",
     label: "Unlock held-out scenarios",
@@ -62,16 +68,28 @@ function checksOf({ checks }: Scenario): string[] {
   }
 }
 
+// A draft is on no side of the split: which one is decided once it can be run.
+function Marks({ one }: { one: Scenario }): React.JSX.Element {
+  const side = one.holdout ? "held out" : "train";
+  return (
+    <>
+      {one.not_run !== null && <span className="ksi-badge ksi-tone-unsure">draft</span>}
+      {one.not_run === null && <span className="ksi-badge ksi-tone-plain">{side}</span>}
+      {one.critical === 1 && <span className="ksi-badge ksi-tone-plain">critical</span>}
+    </>
+  );
+}
+
 function OneScenario({ one }: { one: Scenario }): React.JSX.Element {
-  const marks = [one.holdout && "held out", one.critical && "critical"].filter(Boolean).join(", ");
   const hidden = one.holdout === 1 && one.input === "";
   return (
     <details className="ksi-scenario">
       <summary>
         <span className="ksi-scenario-name">{visible(one.name)}</span>
-        {marks && <span className="ksi-badge ksi-tone-plain">{marks}</span>}
+        <Marks one={one} />
       </summary>
       <div className="ksi-inside">
+        {one.not_run && <p className="ksi-note ksi-warning">No evaluation runs it: {visible(one.not_run)}.</p>}
         {hidden ? (
           <p className="ksi-muted">What it asks is held out. A reviewer can unlock it for ten minutes.</p>
         ) : (

@@ -24,21 +24,30 @@ export function Standing({ profile }: { profile: Profile }): React.JSX.Element {
   );
 }
 
+const COLUMNS = ["Profile", "State", "Proposed", "Verified", "Reverted", "Scenarios", "Baseline"] as const;
+
 function Row({ one }: { one: Profile }): React.JSX.Element {
   const { scenario_counts: scenarios, experiment_counts: counts } = one;
+  const cells: Record<(typeof COLUMNS)[number], React.ReactNode> = {
+    Profile: <a href={toProfile(one.profile)}>{visible(one.profile)}</a>,
+    State: (
+      <span>
+        <Standing profile={one} />
+      </span>
+    ),
+    Proposed: counts.proposed,
+    Verified: counts.verified,
+    Reverted: counts.reverted,
+    Scenarios: `${scenarios.train} + ${scenarios.holdout} held out`,
+    Baseline: percent(one.latest_baseline_score),
+  };
   return (
     <tr>
-      <td>
-        <a href={toProfile(one.profile)}>{visible(one.profile)}</a>
-      </td>
-      <td>
-        <Standing profile={one} />
-      </td>
-      <td>{counts.proposed}</td>
-      <td>{counts.verified}</td>
-      <td>{counts.reverted}</td>
-      <td>{`${scenarios.train} + ${scenarios.holdout} held out`}</td>
-      <td>{percent(one.latest_baseline_score)}</td>
+      {COLUMNS.map((name) => (
+        <td key={name} data-name={name}>
+          {cells[name]}
+        </td>
+      ))}
     </tr>
   );
 }
@@ -54,16 +63,12 @@ export function Profiles(): React.JSX.Element {
       {!found.value && !found.error && <Loading />}
       {found.value && (
         <div className="ksi-scroll">
-          <table className="ksi-table">
+          <table className="ksi-table ksi-cards">
             <thead>
               <tr>
-                <th>Profile</th>
-                <th>State</th>
-                <th>Proposed</th>
-                <th>Verified</th>
-                <th>Reverted</th>
-                <th>Scenarios</th>
-                <th>Baseline</th>
+                {COLUMNS.map((name) => (
+                  <th key={name}>{name}</th>
+                ))}
               </tr>
             </thead>
             <tbody>

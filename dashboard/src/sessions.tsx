@@ -1,11 +1,12 @@
-// The sessions of a live window, and a person's word on each: good or bad, which outweighs what was measured.
+// The sessions of a live window, and a person's word on each: good or bad, or a scenario made of it.
 import * as React from "react";
 import { sayOfSession } from "./api";
 import { failureOf } from "./failures";
 import { Ago, many, Problem, visible } from "./parts";
-import type { Session } from "./shapes";
+import { Kept, Remember } from "./remember";
+import type { Remembered, Session } from "./shapes";
 
-const { useState } = React;
+const { useRef, useState } = React;
 
 function Word(props: {
   good: boolean;
@@ -29,6 +30,54 @@ function Word(props: {
   );
 }
 
+interface OfRow {
+  one: Session;
+  said: boolean | null;
+  busy: boolean;
+  say: (good: boolean) => void;
+  remember: () => void;
+}
+
+function Row({ one, said, busy, say, remember }: OfRow): React.JSX.Element {
+  const session = one.session_id;
+  return (
+    <tr>
+      <td className="ksi-mono" data-name="Session">
+        {visible(session)}
+      </td>
+      <td className="ksi-when" data-name="Your word">
+        <span>
+          {[true, false].map((good) => (
+            <Word key={String(good)} good={good} said={said} busy={busy} session={session} say={say} />
+          ))}
+          <button
+            type="button"
+            className="ksi-go ksi-small"
+            data-remember={session}
+            aria-label={`Remember this session: ${visible(session)}`}
+            onClick={remember}
+          >
+            Remember
+          </button>
+        </span>
+      </td>
+      <td data-name="Outcome">{visible(one.outcome)}</td>
+      <td data-name="Counts">{one.counted ? "yes" : visible(one.reason)}</td>
+      <td className="ksi-when" data-name="Began">
+        <Ago at={one.started_at} />
+      </td>
+    </tr>
+  );
+}
+
+function Aside({ children }: { children: React.ReactNode }): React.JSX.Element {
+  return (
+    <tr className="ksi-aside">
+      <td colSpan={5}>{children}</td>
+    </tr>
+  );
+}
+
 export function Sessions({
   profile,
   sessions,
@@ -41,6 +90,21 @@ export function Sessions({
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | null>(null);
   const [kept, setKept] = useState<Record<string, boolean>>({}); // also what came too late to count in this window
+  const [chosen, setChosen] = useState<string | null>(null);
+  const [made, setMade] = useState<{ session: string; found: Remembered } | null>(null);
+  const place = useRef<HTMLDetailsElement>(null);
+
+  function leave(): void {
+    const buttons = place.current?.querySelectorAll<HTMLElement>("[data-remember]") ?? [];
+    [...buttons].find((one) => one.dataset.remember === chosen)?.focus();
+    setChosen(null);
+  }
+
+  function remembered(found: Remembered): void {
+    if (chosen) setMade({ session: chosen, found });
+    leave();
+  }
+
   async function say(session: string, good: boolean): Promise<void> {
     setBusy(true);
     setError(null);
@@ -54,11 +118,11 @@ export function Sessions({
     done();
   }
   return (
-    <details className="ksi-more">
+    <details className="ksi-more" ref={place}>
       <summary>{many(sessions.length, "session")}; say how one went</summary>
       <Problem text={error} />
       <div className="ksi-scroll">
-        <table className="ksi-table">
+        <table className="ksi-table ksi-cards">
           <thead>
             <tr>
               <th>Session</th>
@@ -70,26 +134,26 @@ export function Sessions({
           </thead>
           <tbody>
             {sessions.map((one) => (
-              <tr key={one.session_id}>
-                <td className="ksi-mono">{visible(one.session_id)}</td>
-                <td className="ksi-when">
-                  {[true, false].map((good) => (
-                    <Word
-                      key={String(good)}
-                      good={good}
-                      said={kept[one.session_id] ?? one.feedback}
-                      busy={busy}
-                      session={one.session_id}
-                      say={(it) => void say(one.session_id, it)}
-                    />
-                  ))}
-                </td>
-                <td>{visible(one.outcome)}</td>
-                <td>{one.counted ? "yes" : visible(one.reason)}</td>
-                <td className="ksi-when">
-                  <Ago at={one.started_at} />
-                </td>
-              </tr>
+              <React.Fragment key={one.session_id}>
+                <Row
+                  one={one}
+                  said={kept[one.session_id] ?? one.feedback}
+                  busy={busy}
+                  say={(good) => void say(one.session_id, good)}
+                  remember={() => setChosen(one.session_id)}
+                />
+                {chosen === one.session_id ? (
+                  <Aside>
+                    <Remember profile={profile} session={chosen} made={remembered} cancel={leave} />
+                  </Aside>
+                ) : (
+                  made?.session === one.session_id && (
+                    <Aside>
+                      <Kept profile={profile} found={made.found} />
+                    </Aside>
+                  )
+                )}
+              </React.Fragment>
             ))}
           </tbody>
         </table>

@@ -121,6 +121,15 @@ export interface Scenario {
   holdout: number;
   critical: number;
   source: string;
+  not_run: string | null;
+}
+
+// A scenario made of a session; `not_run` says why no evaluation runs it.
+export interface Remembered {
+  scenario_id: number;
+  name: string;
+  holdout: boolean;
+  not_run: string | null;
 }
 
 export interface Audit {

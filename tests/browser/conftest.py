@@ -197,10 +197,12 @@ class House:
         with self.context.store.write() as tx:
             return _insert(tx, schema.scenarios, profile=profile, name=name, input="Say hello", checks="[]", **values)
 
-    def report(self, number: int, scenario: int = 1, runs: dict[str, int] | None = None) -> None:
-        """As if an evaluation of a proposal had finished."""
+    def report(
+        self, number: int, scenario: int = 1, runs: dict[str, int] | None = None, verdict: str = "passed"
+    ) -> None:
+        """As if an evaluation of a proposal had finished with this verdict."""
         with self.context.store.write() as tx:
-            _report(tx, experiments.load(tx, number), scenario, runs or {})
+            _report(tx, experiments.load(tx, number), scenario, runs or {}, verdict)
 
     def said(self, number: int, **said: Any) -> None:
         """As if a proposer model had made a proposal, and said this of it."""
@@ -254,7 +256,7 @@ def _insert(tx: Any, table: Any, **values: Any) -> int:
     return int(tx.execute(table.insert().values({**row, **values})).lastrowid)
 
 
-def _report(tx: Any, found: experiments.Experiment, scenario: int, runs: dict[str, int]) -> None:
+def _report(tx: Any, found: experiments.Experiment, scenario: int, runs: dict[str, int], verdict: str) -> None:
     none = {"value": None, "limit": None}
     counts = {"scenarios": 1, "wins": 1, "ties": 0, "losses": 0, "without_result": 0}
     chance = {"p": 0.5, "level": 0.1, "best_p": 0.5, "scenarios_needed": None}
@@ -275,7 +277,7 @@ def _report(tx: Any, found: experiments.Experiment, scenario: int, runs: dict[st
     hashes = {"base_sha256": found.base_sha256, "candidate_sha256": found.candidate_sha256}
     sha256 = hashlib.sha256(text.encode()).hexdigest()
     _insert(tx, schema.reports, experiment_id=found.id, **hashes, sha256=sha256, document=text)
-    figures = {"evaluation_status": "finished", "baseline_score": 0.0, "offline_score": 1.0}
+    figures = {"evaluation_status": "finished", "baseline_score": 0.0, "offline_score": 1.0, "verdict": verdict}
     table = schema.experiments
     tx.execute(table.update().where(table.c.id == found.id).values(figures))
 

@@ -95,7 +95,19 @@ def test_the_link_with_the_token_opens_the_page_and_a_change_is_approved(
 def test_without_the_token_the_page_asks_for_it(alone: Alone, proposal: int, fresh_page: Page, path: str) -> None:
     fresh_page.goto(f"{alone.address}{path}")
     expect(fresh_page.get_by_text("This server asks for its token.")).to_be_visible()
+    expect(fresh_page.get_by_role("alert")).to_have_count(int("token" in path))
     assert "answers ran long" not in fresh_page.content()
+
+
+def test_a_wrong_token_is_said_to_be_wrong_and_not_kept(alone: Alone, fresh_page: Page) -> None:
+    fresh_page.goto(alone.address)
+    fresh_page.get_by_label("token").fill("y" * 43)
+    fresh_page.get_by_role("button", name="Open").click()
+    expect(fresh_page.get_by_role("alert")).to_contain_text("That was not the token")
+    assert fresh_page.evaluate("sessionStorage.length") == 0
+    fresh_page.get_by_label("token").fill(alone.link.partition("=")[2])
+    fresh_page.get_by_role("button", name="Open").click()
+    expect(fresh_page.get_by_text("Nobody is watching.")).to_be_visible()
 
 
 def test_an_empty_list_says_how_to_begin(alone: Alone, fresh_page: Page) -> None:

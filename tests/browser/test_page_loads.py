@@ -9,6 +9,7 @@ from typing import Any
 from playwright.sync_api import Page, WebSocketRoute, expect
 
 from karpathy_self_improve.evaluation import labels
+from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.ratchet import experiments, feedback
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.window import live_window
@@ -27,8 +28,14 @@ def expect_rows(page: Page, numbers: list[int]) -> None:
 def test_the_list_is_filtered_and_paged_and_the_filter_survives_a_look_at_one(house: Any, page: Page) -> None:
     numbers = [house.proposed("many", f"reason {n}", f"very, {'very ' * n}briefly") for n in range(3)]
     experiments.reject(house.context, numbers[0], SOMEBODY, "no")
+    house.report(numbers[1], verdict="underpowered")
+    house.report(numbers[2])
     page.goto(f"{house.address}#/?profile=many")
     expect_rows(page, numbers[::-1])
+    row = page.locator(".ksi-list tbody tr")
+    for place, words, tone in ((0, "passed", "good"), (1, "underpowered", "unsure")):
+        expect(row.nth(place).locator("td").nth(4)).to_have_text(f"{words} 0 % \u2192 100 %")
+        expect(row.nth(place).get_by_text(words)).to_have_class(f"ksi-badge ksi-tone-{tone}")
     page.get_by_label("State").select_option("rejected")
     expect_rows(page, numbers[:1])
     page.get_by_role("link", name="reason 0").click()
@@ -97,7 +104,7 @@ def test_a_result_is_labelled_unswayed(house: Any, page: Page) -> None:
     assert [(one.label, labels.labels_of(house.context, one.id)[0].note) for one in said] == [(0, "too stiff")]
 
 
-def test_a_session_of_a_window_is_called_bad(house: Any, page: Page) -> None:
+def test_a_session_of_a_window_is_called_bad_and_remembered(house: Any, page: Page) -> None:
     number = house.live("talked")
     house.talk("talked", ["NEXT", "NEXT"])
     live_window.observe(house.context, number)
@@ -109,6 +116,20 @@ def test_a_session_of_a_window_is_called_bad(house: Any, page: Page) -> None:
     expect(bad).to_have_attribute("aria-pressed", "true")
     [word] = feedback.list_feedback(house.context, profile="talked")
     assert (word.good, word.principal) == (0, "dashboard")
+    keep = window.get_by_role("button", name=re.compile("^Remember this session: ")).first
+    keep.click()
+    expect(window.get_by_label("What was wrong with the answer?")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(keep).to_be_focused()
+    page.keyboard.press("Enter")
+    window.get_by_role("button", name="Remember this session", exact=True).click()
+    said = window.locator("tr").get_by_role("status")
+    expect(said).to_contain_text(re.compile("is scenario .* No evaluation runs it yet: it is a draft without checks"))
+    said.get_by_role("link").click()
+    [one] = scenarios.list_scenarios(house.context, "talked")
+    scenario = page.locator(".ksi-scenario summary")
+    expect(scenario).to_have_text(f"{one.name}draft")
+    assert (one.input, one.source) == ("hello", f"session:{word.session_id}")
 
 
 def test_reviewers_are_named_with_their_fingerprint_and_the_trail_is_checked(house: Any, page: Page) -> None:
@@ -155,8 +176,7 @@ def test_it_is_used_by_keyboard_and_says_what_each_field_is_for(house: Any, page
     page.keyboard.press("Enter")
     expect(page.get_by_label("Why is it rejected?")).to_be_focused()
     page.keyboard.press("Escape")
-    expect(reject).to_be_visible()
-    reject.focus()
+    expect(reject).to_be_focused()
     page.keyboard.press("Enter")
     assert page.evaluate(UNLABELLED) == []
     page.keyboard.type("too long")
@@ -172,6 +192,9 @@ def test_a_button_works_once_until_it_is_answered(house: Any, page: Page) -> Non
     page.route("**/profiles/slow/pause", lambda route: held.append(route))
     page.goto(f"{house.address}#/profiles/slow")
     pause = page.get_by_role("button", name="Pause")
+    pause.click()
+    expect(pause).to_be_disabled()  # not without a reason
+    page.get_by_label("Why is it paused?").fill("a look around")
     pause.click()
     expect(pause).to_be_disabled()
     assert len(held) == 1

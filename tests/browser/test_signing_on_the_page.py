@@ -22,7 +22,7 @@ def ask(page: Page, what: str, reason: str | None = None) -> None:
     """Choose a decision, say why, and have what is signed shown."""
     page.get_by_role("button", name=what, exact=True).click()
     if reason:
-        page.locator("#ksi-reason").fill(reason)
+        page.locator(".ksi-reason").fill(reason)
     page.get_by_role("button", name="Show what is signed").click()
 
 
@@ -45,9 +45,8 @@ def test_an_approval_shows_its_words_and_signs_exactly_those(house: Any, page: P
     page.goto(f"{house.address}#/experiments/{number}")
     page.get_by_role("button", name="Approve unmeasured").click()
     expect(page.get_by_role("button", name="Show what is signed")).to_be_disabled()  # not without a reason
-    page.locator("#ksi-reason").fill("a typo")
-    with page.expect_response(CHALLENGE) as answer:
-        page.get_by_role("button", name="Show what is signed").click()
+    page.locator(".ksi-reason").fill("a typo")
+    page.get_by_role("button", name="Show what is signed").click()
     words = page.get_by_label("what is signed")
     expect(words).to_contain_text(f"Approve experiment {number} whatever its evaluation says: signer/SOUL.md")
     expect(words).to_contain_text("+You answer very briefly.")
@@ -56,6 +55,10 @@ def test_an_approval_shows_its_words_and_signs_exactly_those(house: Any, page: P
     sign(page, OTHER)
     expect(page.get_by_role("alert")).to_contain_text("not the passphrase")
     expect(page.get_by_label("Passphrase")).to_have_value("")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Approve unmeasured")).to_be_focused()
+    with page.expect_response(CHALLENGE) as answer:
+        ask(page, "Approve unmeasured", "a typo")
     sign(page)
     expect(page.get_by_label("What happened")).to_contain_text("approved (signed): a typo")
     with house.context.store.read() as tx:
@@ -64,6 +67,26 @@ def test_an_approval_shows_its_words_and_signs_exactly_those(house: Any, page: P
     assert (found.mode, found.actor) == ("signed", "ana")
     assert signed(house.context, number) == json.loads(answer.value.json()["payload"])
     assert PASSPHRASE not in page.content()
+
+
+def test_approve_is_offered_only_for_what_passed_and_a_refusal_names_the_button(house: Any, page: Page) -> None:
+    number = house.proposed("weak")
+    house.report(number, verdict="underpowered")
+    page.goto(f"{house.address}#/experiments/{number}")
+    page.get_by_role("button", name="Approve all the same").click()
+    expect(page.get_by_label("The verdict of its evaluation: underpowered.")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Approve all the same")).to_be_focused()
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
+    house.report(number)  # its report, not this verdict, says whether it passed
+    page.reload()
+    page.get_by_role("button", name="Approve", exact=True).click()
+    page.get_by_role("button", name="Show what is signed").click()
+    expect(page.get_by_role("alert")).to_contain_text('choose "Approve all the same" and give a reason')
+    expect(page.get_by_role("alert")).not_to_contain_text("--")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("alert")).to_have_count(0)
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_be_focused()
 
 
 def test_what_has_changed_since_it_was_shown_is_not_signed(house: Any, page: Page) -> None:
@@ -75,7 +98,7 @@ def test_what_has_changed_since_it_was_shown_is_not_signed(house: Any, page: Pag
     sign(page)
     expect(page.get_by_role("alert")).to_contain_text("What was signed is not what would happen now")
     expect(page.get_by_label("Passphrase")).to_have_count(0)  # it has to be looked at again,
-    expect(page.locator("#ksi-reason")).to_have_value("a typo")  # and what was written is still there
+    expect(page.locator(".ksi-reason")).to_have_value("a typo")  # and what was written is still there
     assert experiments.get(house.context, number).state == "proposed"
 
 
@@ -131,6 +154,8 @@ def test_a_pause_ends_and_held_out_scenarios_open_by_signature(house: Any, page:
     house.scenario("careful", "secret", holdout=1)
     page.goto(f"{house.address}#/profiles/careful")
     page.get_by_role("button", name="Pause").click()
+    page.get_by_label("Why is it paused?").fill("a look around")
+    page.get_by_role("button", name="Pause").click()
     ask(page, "Resume")
     expect(page.get_by_label("what is signed")).to_contain_text("Let changes of profile 'careful' go on")
     sign(page)
@@ -143,3 +168,4 @@ def test_a_pause_ends_and_held_out_scenarios_open_by_signature(house: Any, page:
     expect(page.get_by_text("Say hello")).to_be_visible()
     with house.context.store.read() as tx:
         assert events.latest(tx, "holdout.revealed", "careful")
+        assert events.latest(tx, "profile.paused", "careful")[0].payload["reason"] == "a look around"
