@@ -24,6 +24,7 @@ from ._state_db import StateDb, read_state_db
 IDLE = timedelta(minutes=30)
 _log = logging.getLogger(__name__)
 _LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+_LARGEST = 2**53
 
 
 class Exclusion(StrEnum):
@@ -275,7 +276,8 @@ def _checked(session: Session) -> Session:
     texts = (session.source, session.system_prompt, session.last_user, session.last_answer, session.model or "")
     if not all(isinstance(text, str) for text in (*texts, *session.models, *session.tools)):
         raise TypeError("not a text")
-    if not isinstance(session.tokens, int) or not _is_time(session.last_at.timestamp()):
+    figures = (session.tokens, session.cost_micro_usd or 0)
+    if not all(isinstance(n, int) and abs(n) <= _LARGEST for n in figures) or not _is_time(session.last_at.timestamp()):
         raise TypeError("not a number")
     return session
 

@@ -13,6 +13,8 @@ ESCAPE = Trigger(rb"\\(?:u00[2-7][0-9a-fA-F]|/)")
 # Any number of backslashes is one escape: JSON inside JSON inside JSON is undone in one pass.
 ESCAPED = re.compile(rb"\\+(?:u00(?P<code>[0-7][0-9a-fA-F])|(?P<letter>[nrt\"/]))")
 LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
+# Characters without width, soft hyphens and marks of direction: nobody sees them in the middle of a token.
+INVISIBLE = re.compile(rb"\xe2\x80[\x8b-\x8f]|\xe2\x81[\xa0-\xa4]|\xef\xbb\xbf|\xc2\xad")
 BEFORE, BEHIND = 256, 4096
 BREAK = rb"(?:\r?\n|(?:\\+r)?\\+n)[ \t]{0,16}"
 ALPHABET = rb"[0-9A-Za-z+/_-]"
@@ -43,6 +45,13 @@ def windows(places: Iterable[int], size: int) -> Iterator[tuple[int, int]]:
 def unescaped(data: bytes, begin: int, end: int) -> Rewritten:
     """The bytes from ``begin`` to ``end`` without their escapes."""
     return rewritten(data, begin, end, (_undone(match) for match in ESCAPED.finditer(data, begin, end)))
+
+
+def seen(data: bytes) -> Rewritten | None:
+    """The bytes without what shows as nothing, None when all of them show."""
+    if INVISIBLE.search(data) is None:
+        return None
+    return rewritten(data, 0, len(data), (Change(*match.span(), b"") for match in INVISIBLE.finditer(data)))
 
 
 def _undone(escape: re.Match[bytes]) -> Change:

@@ -31,6 +31,7 @@ class Scanner:
         if depth < DEEPEST:
             found.extend(self._in_base64(one, depth + 1))
             found.extend(self._behind_escapes(one, depth + 1))
+            found.extend(self._as_seen(data, depth + 1))
         return merged(found)
 
     def _in_base64(self, one: _Pass, depth: int) -> Iterator[Span]:
@@ -45,6 +46,11 @@ class Scanner:
         for start, end in hiding.windows(one.escapes, len(one.data)):
             window = hiding.unescaped(one.data, start, end)
             yield from window.back(self.spans(window.data, depth))
+
+    def _as_seen(self, data: bytes, depth: int) -> Iterator[Span]:
+        shown = hiding.seen(data)
+        if shown:
+            yield from shown.back(self.spans(shown.data, depth))
 
 
 class _Pass:

@@ -18,6 +18,8 @@ _WORD = re.compile(r"\w+")
 _RUN = 3
 _SHARE = 0.5
 """A text with half of a held-out question's runs of three words tells what it asks."""
+_TELLING, _TELLING_ASCII = 4, 8
+"""A question of fewer letters, such as "Help", stands in many a text by chance: it counts only where it is all."""
 
 _HIDDEN = "SELECT input, source FROM scenarios WHERE profile = ? AND holdout = 1"
 
@@ -42,15 +44,28 @@ def is_one(asked: str, session_id: str | None, hidden: Iterable[Question]) -> bo
 
 
 def shows(text: str, hidden: Iterable[Question]) -> bool:
-    """Whether ``text`` holds one of the ``hidden`` questions, or most of it, whatever its case and punctuation."""
+    """Whether ``text`` holds one of the ``hidden`` questions, or most of it, whatever its case and punctuation.
+
+    Languages without spaces have no words to count, and short questions no runs: those are looked for as a whole.
+    """
     words = _words(text)
     told = _runs(words)
     for one in hidden:
         asked = _words(one.input)
         runs = _runs(asked)
-        if asked and (words == asked if not runs else len(runs & told) >= _SHARE * len(runs)):
+        if asked and (words == asked or _holds(words, asked)):
+            return True
+        if runs and len(runs & told) >= _SHARE * len(runs):
             return True
     return False
+
+
+def _holds(words: Sequence[str], asked: Sequence[str]) -> bool:
+    """Whether a telling question stands in a text as it is; only where all is ASCII do spaces surely part words."""
+    letters = "".join(asked)
+    if letters.isascii():
+        return len(letters) >= _TELLING_ASCII and f" {' '.join(asked)} " in f" {' '.join(words)} "
+    return len(letters) >= _TELLING and letters in "".join(words)
 
 
 def _words(text: str) -> list[str]:

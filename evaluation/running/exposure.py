@@ -26,14 +26,16 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import Any
 
-import yaml
+from . import front_matter
+from .front_matter import Unreadable
 
 SKILL_TEXT_LIMIT = 60
-_SOUL_CUT = re.compile(r"\n\n\[\.\.\.truncated SOUL\.md: kept (\d+)\+(\d+) of (\d+) chars\.[^\n]*\]\n\n")
+_SOUL_CUT = re.compile(r"\n\n\[\.\.\.truncated SOUL\.md: kept (\d{1,9})\+(\d{1,9}) of (\d{1,9}) chars\.[^\n]*\]\n\n")
 _MEMORY_HEADERS = {"MEMORY.md": r"MEMORY \(your personal notes\)", "USER.md": r"USER PROFILE \(who the user is\)"}
-_FRONT_MATTER = re.compile(r"---(.*?)\n---\s*\n", re.DOTALL)
+_LONGEST_PATH = 4096
+_MOST_DIRECTORIES = 20
+"""How many different directories a message may name: each is compared with the whole message."""
 
 
 class Arm(StrEnum):
@@ -102,7 +104,10 @@ def index_changes(relpath: str, base: bytes | None, candidate: bytes | None) -> 
     path = PurePosixPath(relpath)
     if path.parts[:1] != ("skills",) or path.name != "SKILL.md":
         return False
-    return _index_line(path.parent.name, _text(base)) != _index_line(path.parent.name, _text(candidate))
+    try:
+        return _index_line(path.parent.name, _text(base)) != _index_line(path.parent.name, _text(candidate))
+    except Unreadable:  # to restart for nothing harms nobody
+        return True
 
 
 # --- SOUL.md
@@ -173,7 +178,7 @@ def _entries(memory: str | None) -> frozenset[str]:
 
 def _shown_entries(name: str, evidence: Evidence) -> frozenset[str] | None:
     """The entries of this file's block in the prompt, None when it cannot be told whether there was one."""
-    header = rf"═{{46}}\n{_MEMORY_HEADERS[name]} \[\d+% — ([\d,]+)/[\d,]+ chars\]\n═{{46}}\n"
+    header = rf"═{{46}}\n{_MEMORY_HEADERS[name]} \[\d+% — (\d[\d,]{{0,11}})/[\d,]+ chars\]\n═{{46}}\n"
     blocks = list(re.finditer(header, evidence.system_prompt))
     if not blocks:
         return frozenset() if evidence.memory_offered else None
@@ -199,7 +204,7 @@ def _viewed(result: str, base: str | None, candidate: str | None) -> Arm | None:
     try:
         # The host appends notes of its own behind the object.
         parsed, _ = json.JSONDecoder().raw_decode(result)
-    except ValueError:
+    except (ValueError, RecursionError):  # a tool returns whatever a web page holds, brackets without end included
         return None
     if not isinstance(parsed, dict) or not isinstance(parsed.get("content"), str):
         return None
@@ -211,7 +216,8 @@ def _injected(message: str, base: str | None, candidate: str | None) -> Arm | No
     """The version whose whole text the host put into this user message, between its note and the skill's directory."""
     if not message.startswith("[IMPORTANT: The user has invoked"):
         return None
-    for directory in re.findall(r"^\[Skill directory: (.*)\]$", message, re.MULTILINE):
+    named = dict.fromkeys(re.findall(r"^\[Skill directory: (.*)\]$", message, re.MULTILINE))
+    for directory in list(named)[:_MOST_DIRECTORIES]:
         end = f"\n\n[Skill directory: {directory}]"
         met = _only(
             *(v is not None and f"\n\n{_filled(v, directory).strip()}{end}" in message for v in (base, candidate))
@@ -222,11 +228,14 @@ def _injected(message: str, base: str | None, candidate: str | None) -> Arm | No
 
 
 def _filled(text: str, directory: str) -> str:
-    return text.replace("${HERMES_SKILL_DIR}", directory) if directory else text
+    return text.replace("${HERMES_SKILL_DIR}", directory) if 0 < len(directory) <= _LONGEST_PATH else text
 
 
 def _index_met(folder: str, base: str | None, candidate: str | None, evidence: Evidence) -> Arm | None:
-    lines = [_index_line(folder, version) for version in (base, candidate)]
+    try:
+        lines = [_index_line(folder, version) for version in (base, candidate)]
+    except Unreadable:
+        return None
     index = _index(evidence)
     if index is None or lines[0] == lines[1]:
         return None
@@ -241,27 +250,20 @@ def _index_met(folder: str, base: str | None, candidate: str | None, evidence: E
 
 def _index(evidence: Evidence) -> str | None:
     """The host's list of skills, None when it cannot be told whether the session had one."""
-    pattern = r"## Skills \(mandatory\)\n.*?<available_skills>(\n.*?\n)</available_skills>"
-    listed = re.search(pattern, evidence.system_prompt, re.DOTALL)
-    if listed:
-        return listed[1]
+    prompt, begin, end = evidence.system_prompt, "<available_skills>\n", "\n</available_skills>"
+    at = prompt.find("## Skills (mandatory)\n")
+    opened = prompt.find(begin, at) if at >= 0 else -1
+    closed = prompt.find(end, opened + len(begin)) if opened >= 0 else -1
+    if closed >= 0:
+        return prompt[opened + len(begin) - 1 : closed + 1]
     return "\n" if evidence.skills_offered else None
 
 
-def _front_matter(skill: str) -> dict[str, Any]:
-    match = _FRONT_MATTER.match(skill.removeprefix("\ufeff"))
-    try:
-        parsed = yaml.safe_load(match[1]) if match else None
-    except yaml.YAMLError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
-
-
 def _index_line(folder: str, skill: str | None) -> str | None:
-    """The line of the host's index for this SKILL.md, None when there is no file."""
+    """The line of the host's index for this SKILL.md, None when there is no file. Raises Unreadable."""
     if skill is None:
         return None
-    fields = _front_matter(skill)
+    fields = front_matter.read(skill)
     description = str(fields.get("description") or "").strip().strip("'\"")
     if len(description) > SKILL_TEXT_LIMIT:
         description = description[: SKILL_TEXT_LIMIT - 3] + "..."
@@ -271,5 +273,5 @@ def _index_line(folder: str, skill: str | None) -> str | None:
 
 def _always_listed(skill: str) -> bool:
     """Whether the file is well-formed and none of its own conditions can keep it out of the index."""
-    fields = _front_matter(skill)
+    fields = front_matter.read(skill)
     return "description" in fields and not fields.keys() & {"platforms", "environments", "metadata"}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SkipValidation, ValidationError
 
-from ...errors import BadInput, Forbidden, RatchetError
+from ...errors import BadInput, Conflict, Forbidden, RatchetError
 from ...privacy.documents import without_secrets
 from ...ratchet import events
 from ...ratchet.actor import Actor
@@ -21,7 +21,7 @@ from ..checks import MAX_CHECKS, Check
 from . import documents
 from .documents import Entry
 from .placement import Unplaced, belongs_to_holdout
-from .scenarios import Scenario, in_use, insert_scenario
+from .scenarios import Scenario, in_use, insert_checked, made_of
 from .texts import MAX_INPUT, MAX_NAME, Replaced, ScenarioText, cleaned, content_hash
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 SOURCE = "file"
 _LONGEST_FIELD = 60
+_ATTEMPTS = 3
 
 
 class Form(StrEnum):
@@ -106,6 +107,15 @@ class _Wanted:
     text: ScenarioText
 
 
+@dataclass
+class _Planned:
+    """What is to be added to the scenarios that are ``there``, and what is there already."""
+
+    there: list[Scenario]
+    added: list[Scenario] = field(default_factory=list)
+    skipped: list[Skipped] = field(default_factory=list)
+
+
 def json_schema() -> dict[str, Any]:
     """The JSON Schema of one scenario in a file."""
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **ScenarioEntry.model_json_schema()}
@@ -116,25 +126,22 @@ def import_scenarios(
 ) -> Imported:
     """Add what the text of a file holds, all of it or nothing; what asks and checks the same as one in use is skipped.
 
-    Raises UnknownProfile; BadInput, Conflict for a name in use and SplitNotDisjoint, each naming the line.
+    Raises UnknownProfile; BadInput, Conflict for a name in use or too many scenarios, and SplitNotDisjoint, each naming
+    the line; Conflict when others change the scenarios all the time.
     """
     context.home(profile)
     wanted = [_wanted(entry) for entry in documents.read(document)]
     if not wanted:
         raise BadInput("The file holds no scenarios. See: hermes ratchet scenario import --help")
-    added: list[Scenario] = []
-    skipped: list[Skipped] = []
-    with context.store.write() as tx:
-        there = in_use(tx, profile)
-        known: dict[str, int | None] = {content_hash(one.input, one.checks): one.id for one in there}
-        for one in wanted:
-            if one.text.content_hash in known:
-                skipped.append(Skipped(one.entry.line(), one.text.name, known[one.text.content_hash]))
-                continue
-            added.append(_added(tx, profile, one, split, [*there, *added], actor))
-            known[one.text.content_hash] = None
-    found = [replaced for one in wanted for replaced in _placed(one)]
-    return Imported(tuple(added), tuple(skipped), tuple(found))
+    for _ in range(_ATTEMPTS):
+        planned = _planned(context, profile, wanted, split)
+        # Comparing takes seconds, and whoever writes keeps everybody else from it: also a daemon that takes back.
+        with context.store.write() as tx:
+            if in_use(tx, profile) == planned.there:
+                added = tuple(insert_checked(tx, one, actor) for one in planned.added)
+                found = [replaced for one in wanted for replaced in _placed(one)]
+                return Imported(added, tuple(planned.skipped), tuple(found))
+    raise Conflict(f"Others change the scenarios of '{profile}' right now. Import the file again.", profile=profile)
 
 
 def export_scenarios(
@@ -157,6 +164,20 @@ def export_scenarios(
     return Exported(text, len(chosen), len(found) - len(chosen))
 
 
+def _planned(context: Context, profile: str, wanted: Sequence[_Wanted], split: Split) -> _Planned:
+    """What a file would add today. Raises as :func:`import_scenarios` does."""
+    with context.store.read() as tx:
+        planned = _Planned(in_use(tx, profile))
+    known: dict[str, int | None] = {content_hash(one.input, one.checks): one.id for one in planned.there}
+    for one in wanted:
+        if one.text.content_hash in known:
+            planned.skipped.append(Skipped(one.entry.line(), one.text.name, known[one.text.content_hash]))
+            continue
+        planned.added.append(_made(profile, one, split, [*planned.there, *planned.added]))
+        known[one.text.content_hash] = None
+    return planned
+
+
 def _wanted(entry: Entry) -> _Wanted:
     """Raises BadInput naming the line and the field."""
     try:
@@ -170,17 +191,13 @@ def _wanted(entry: Entry) -> _Wanted:
         return _Wanted(entry, given, cleaned(given.name, given.input, given.checks))
 
 
-def _added(
-    tx: Connection, profile: str, one: _Wanted, split: Split, known: Sequence[Scenario], actor: Actor
-) -> Scenario:
+def _made(profile: str, one: _Wanted, split: Split, known: Sequence[Scenario]) -> Scenario:
     chosen = one.given.split or split
     holdout = chosen == Split.HOLDOUT
     if chosen == Split.AUTO and one.given.checks:
         holdout = belongs_to_holdout(profile, Unplaced(one.text.input, SOURCE), known)
     with _on_line(one.entry):
-        return insert_scenario(
-            tx, profile, one.text, actor, holdout=holdout, critical=one.given.critical, source=SOURCE
-        )
+        return made_of(profile, one.text, known, holdout=holdout, critical=one.given.critical, source=SOURCE)
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class History:
     """What a profile's recent sessions are good for, oldest first.
 
     ``comparable`` are finished sessions of the same model and host version, of whatever outcome. ``left_out`` counts
-    the others that met the base version, by reason; ``per_day`` the comparable ones of the last two weeks.
+    the others that met the base version or may have, by reason; ``per_day`` the comparable ones of the last two weeks.
     """
 
     model: str | None
@@ -75,12 +75,17 @@ def look_back(context: Context, experiment: Experiment, signal: SuccessCheck | N
     comparable: list[Past] = []
     left_out: Counter[str] = Counter()
     for session in sessions[-_READ_AT_MOST:]:
-        arm = window_sessions.met(context, experiment, contents, session)
+        try:
+            arm = window_sessions.met(context, experiment, contents, session)
+            past = _past(session, arm, signal, words.get(session.session_id))
+        except window_sessions.BROKEN_CONTENTS:
+            left_out[window_sessions.UNREADABLE] += 1
+            continue
         reason = _left_out(experiment, session, model, versions)
         if reason and arm is Arm.BASELINE:
             left_out[reason] += 1
         elif not reason and (arm is Arm.BASELINE or not scoped):
-            comparable.append(_past(session, arm, signal, words.get(session.session_id)))
+            comparable.append(past)
     return History(model, tuple(comparable), _per_day(comparable), dict(left_out))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from ... import _metrics, clock
+from ... import clock
 from ..._db import driver
 from ...errors import NoEvidence
 from ...stats.calibration import Verdict
@@ -55,7 +55,7 @@ def observe(context: Context, experiment_id: int) -> WindowStatus:
     versions = experiments.contents(context, experiment)
     signal = success_signal(plan.success_checks)  # the plan's, whatever was configured since
     seen = [
-        (session, sessions.met(context, experiment, versions, session), _metrics.outcome(session, signal))
+        sessions.look_at(context, experiment, versions, session, signal)
         for session in sessions.read(context, experiment, _applied_at(experiment), plan.idle_minutes)
         if session.is_over and session.session_id not in known
     ]

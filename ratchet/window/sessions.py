@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sqlalchemy import insert, select
 
 from ... import _metrics, clock, host, schema
 from ..._db import driver
-from ..._metrics import Outcome, Result, Session
+from ..._metrics import Outcome, Result, Session, SuccessCheck
 from ...evaluation.running.exposure import Arm, Evidence, arm_met
 from .. import experiments
 from ..context import Context
@@ -29,6 +29,19 @@ _SKILLS = "skills/"
 
 Versions = tuple[bytes | None, bytes]
 """The base (None: no file) and the candidate of an experiment."""
+
+UNREADABLE = "its contents cannot be read"
+BROKEN_CONTENTS = (ValueError, TypeError, ArithmeticError, LookupError, RecursionError)
+"""What contents that nobody foresaw raise: they are no reason to stop looking at all other sessions."""
+
+
+class Seen(NamedTuple):
+    """A session, the version it provably met and how it ended; ``unreadable`` is why neither is known, else empty."""
+
+    session: Session
+    arm: Arm | None
+    outcome: Outcome
+    unreadable: str = ""
 
 
 def is_open(experiment: Experiment) -> bool:
@@ -64,6 +77,17 @@ def met(context: Context, experiment: Experiment, versions: Versions, session: S
     return arm_met(relpath, *versions, evidence)
 
 
+def look_at(
+    context: Context, experiment: Experiment, versions: Versions, session: Session, signal: SuccessCheck | None
+) -> Seen:
+    """What a session says about the experiment; of one whose contents break the reading, that. Raises RatchetError."""
+    try:
+        return Seen(session, met(context, experiment, versions, session), _metrics.outcome(session, signal))
+    except BROKEN_CONTENTS as error:
+        why = f"{UNREADABLE} ({type(error).__name__})"
+        return Seen(session, None, Outcome(Result.UNKNOWN, why), why)
+
+
 # --- who counts
 
 
@@ -73,17 +97,15 @@ def is_comparable(session: Session, model: str | None) -> bool:
     return model is None or set(used) <= {model}
 
 
-def take_in(
-    tx: Connection, experiment_id: int, plan: LivePlan, seen: Sequence[tuple[Session, Arm | None, Outcome]]
-) -> None:
+def take_in(tx: Connection, experiment_id: int, plan: LivePlan, seen: Sequence[Seen]) -> None:
     """Make these sessions members, each once: another process may have done so, or ended the window, meanwhile."""
     experiment = experiments.load(tx, experiment_id)
     if not is_open(experiment):
         return
     known, versions = known_sessions(tx, experiment_id), host_versions.load(tx)
-    for session, arm, outcome in seen:
-        if session.session_id not in known:
-            _keep(tx, experiment, plan, versions, session, arm, outcome)
+    for one in seen:
+        if one.session.session_id not in known:
+            _keep(tx, experiment, plan, versions, one)
     note_count(tx, experiment)
 
 
@@ -93,42 +115,30 @@ def note_count(tx: Connection, experiment: Experiment) -> None:
     driver(tx).execute("UPDATE experiments SET live_sessions_observed = ? WHERE id = ?", (found, experiment.id))
 
 
-def _keep(
-    tx: Connection,
-    experiment: Experiment,
-    plan: LivePlan,
-    versions: HostVersions,
-    session: Session,
-    arm: Arm | None,
-    outcome: Outcome,
-) -> None:
-    reason = _not_counted(experiment, plan, versions, session, arm, outcome)
+def _keep(tx: Connection, experiment: Experiment, plan: LivePlan, versions: HostVersions, seen: Seen) -> None:
+    reason = _not_counted(experiment, plan, versions, seen)
     row = {
         "experiment_id": experiment.id,
-        "observation_id": _observation(tx, experiment.profile, session, outcome),
-        "arm": (arm or Arm.CANDIDATE).value,
+        "observation_id": _observation(tx, experiment.profile, seen.session, seen.outcome),
+        "arm": (seen.arm or Arm.CANDIDATE).value,
         "counted": int(not reason),
-        "reason": reason or outcome.reason,
+        "reason": reason or seen.outcome.reason,
         "position": None if reason else _count(tx, experiment.id) + 1,
         "created_at": clock.stamp(),
     }
     tx.execute(insert(schema.window_sessions).values(row))
 
 
-def _not_counted(
-    experiment: Experiment,
-    plan: LivePlan,
-    versions: HostVersions,
-    session: Session,
-    arm: Arm | None,
-    outcome: Outcome,
-) -> str:
+def _not_counted(experiment: Experiment, plan: LivePlan, versions: HostVersions, seen: Seen) -> str:
     """Why a session does not count, empty when it does. What a change is not about is not left out of its window.
 
     An unknown outcome comes last: a person's word on it can still make it count.
     """
+    session, arm, outcome, unreadable = seen
     if session.excluded:
         return f"{NOT_ELIGIBLE}{session.excluded}"
+    if unreadable:
+        return unreadable
     if arm is Arm.BASELINE:
         return f"{NOT_ELIGIBLE}met the version before the change"
     if arm is None and scope(experiment.target_relpath):

@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from karpathy_self_improve.evaluation.running.exposure import Arm, Evidence, arm_met
+from karpathy_self_improve.evaluation.running.exposure import Arm, Evidence, arm_met, index_changes
 
 BASE = b"# Soul\n\nYou are helpful.\n\nBe brief.\n"
 CANDIDATE = b"# Soul\n\nYou are helpful.\n\nBe brief and kind.\n"
@@ -208,3 +208,70 @@ def test_a_reference_file_of_a_skill_is_proven_by_its_text() -> None:
 def test_a_file_that_reaches_no_prompt_is_never_met() -> None:
     assert arm_met("memories/NOTES.md", b"a", b"b", Evidence(memory_prompt("a"))) is None
     assert arm_met("config.yaml", b"a", b"b", Evidence("a")) is None
+
+
+# --- texts made to stop or to hold up whoever looks
+
+
+def test_a_tool_result_of_brackets_without_end_proves_nothing_and_stops_nothing() -> None:
+    candidate = skill(body="Be long.")
+    results = ("[" * 100_000, viewed(candidate))
+    assert skill_met(Evidence(LISTED, results), skill(), candidate) is Arm.CANDIDATE
+
+
+def bomb(description: str = "*a30", body: str = "Smile.") -> bytes:
+    """Half a kilobyte that would be a text of ten to the power of thirty characters."""
+    lines = ["a0: &a0 [x]", *(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 31))]
+    return "\n".join(["---", "name: minutes", *lines, f"description: {description}", "---", body, ""]).encode()
+
+
+UNREADABLE = [
+    bomb(),
+    bomb(description="plain"),
+    b"---\nname: &a minutes\n---\n",
+    b"---\nname: !!python/name:os.system x\n---\n",
+    b"---\nname: x\n...\nname: y\n---\n",
+    b"---\ndescription: [a, b]\n---\n",
+    b"---\ndescription: 2026-99-99\n---\n",
+    b"---\nversion: " + b"9" * 100_000 + b"\n---\n",
+    b"---\nversion: " + b"1:" * 50_000 + b"1\n---\n",
+    b"---\nmetadata: " + b"[" * 90_000 + b"\n---\n",
+    b"---\nx: [unclosed\n---\n",
+    b"---\n<<: {description: y}\n---\n",
+]
+
+
+@pytest.mark.parametrize("hostile", UNREADABLE, ids=range(len(UNREADABLE)))
+def test_front_matter_that_would_have_to_be_built_to_be_read_proves_nothing(hostile: bytes) -> None:
+    assert skill_met(Evidence(LISTED), skill(), hostile) is None
+    assert skill_met(Evidence(LISTED), hostile, None) is None
+    assert index_changes("skills/notes/minutes/SKILL.md", skill(), hostile)
+    shown = Evidence(LISTED, (viewed(skill()),))
+    assert skill_met(shown, skill(), hostile) is Arm.BASELINE  # its text still does
+
+
+def test_lists_and_mappings_beside_the_description_keep_nothing_from_being_read() -> None:
+    nested = "version: 1.0\ntags: [a, {b: c}]\nmetadata:\n  hermes:\n    tags: [x]\n"
+    other = skill("Writes very good minutes.", extra=nested)
+    assert skill_met(Evidence(LISTED), skill(extra=nested), other) is Arm.BASELINE
+    assert not index_changes("skills/notes/minutes/SKILL.md", skill(extra=nested), skill(body="Smile.", extra=nested))
+
+
+def test_a_flood_of_beginnings_of_a_list_is_read_once() -> None:
+    flood = "## Skills (mandatory)\n<available_skills>\n" * 50_000
+    assert skill_met(Evidence(flood), skill(), skill("Other.")) is None
+
+
+def test_numbers_that_no_host_would_write_are_no_lengths() -> None:
+    marker = f"\n\n[...truncated SOUL.md: kept {'9' * 5_000}+1 of 1 chars.]\n\n"
+    assert arm_met("SOUL.md", BASE, CANDIDATE, Evidence(REST + marker)) is None
+    bar = "═" * 46
+    for length in (",", "9" * 5_000):
+        block = f"{bar}\nMEMORY (your personal notes) [5% — {length}/2,200 chars]\n{bar}\nTea.\n"
+        assert arm_met("memories/MEMORY.md", b"Tea.", b"Coffee.", Evidence(block)) is None
+
+
+def test_a_path_is_no_way_to_fill_the_memory() -> None:
+    places = skill(body="${HERMES_SKILL_DIR}" * 20_000)
+    result = json.dumps({"content": "x", "skill_dir": "/" * 20_000_000})
+    assert skill_met(Evidence(LISTED, (result,)), skill(), places) is None

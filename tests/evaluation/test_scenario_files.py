@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from karpathy_self_improve.errors import BadInput, Conflict, RatchetError
-from karpathy_self_improve.evaluation.scenario import documents, files, scenarios
+from karpathy_self_improve.evaluation.scenario import documents, files, placement, scenarios
 from karpathy_self_improve.evaluation.scenario.files import Form, HoldoutLocked, Imported, Split
 from karpathy_self_improve.evaluation.scenario.placement import SplitNotDisjoint
 from karpathy_self_improve.ratchet.actor import Actor
@@ -126,6 +126,7 @@ WRONG = [
     ('{"name": "a", "input": "b"}\n{"name": "a", "input": "c"}', "Line 2: Profile 'default' has a scenario"),
     ('{"name": "a", "input": "b", "split": "holdout"}', "Line 1: A held-out scenario needs checks"),
     ('{"name": "a", "name": "b"}', "Line 1 .* twice"),
+    ("{" + ",".join(f'"{n:x}":1' for n in range(80_000)) + ',"1387f":2}', "Line 1 .* twice"),
     ('{"name": NaN}', "Line 1 .* NaN"),
     ("- name: a\n  name: b", "Line 2: the key 'name' stands there twice"),
     ("- &a [*a, *a]", "Line 1: anchors"),
@@ -150,6 +151,44 @@ def test_a_wrong_or_hostile_file_is_refused_by_its_line_and_nothing_is_stored(he
         with pytest.raises(RatchetError, match=says):
             taken_in(here, document)
     assert stored(here) == []
+
+
+def test_nobody_who_writes_has_to_wait_while_a_file_is_compared(here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    def meanwhile(*given: Any) -> None:
+        monkeypatch.setattr(scenarios, "check_apart", placement.check_apart)
+        scenarios.add_scenario(here, "default", "other", "Sing a song.", [], ADA)
+
+    monkeypatch.setattr(scenarios, "check_apart", meanwhile)
+    taken_in(here, FILE)
+    assert [row[0] for row in stored(here)] == ["other", "greets", "2026-01-31"]
+
+
+def test_what_others_add_while_a_file_is_compared_is_compared_as_well(
+    here: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "checks: [{type: exit_ok}]"
+    planned, rounds = files._planned, []
+
+    def overtaken(*given: Any) -> Any:
+        found = planned(*given)
+        rounds.append(found)
+        if len(rounds) == 1:
+            taken_in(here, f"- {{name: exam, input: Where is the lighthouse?, {body}}}", Split.HOLDOUT)
+        return found
+
+    monkeypatch.setattr(files, "_planned", overtaken)
+    with pytest.raises(SplitNotDisjoint, match="Line 1"):
+        taken_in(here, f"- {{name: a, input: Where is the lighthouse?!, {body}}}")
+    assert [row[0] for row in stored(here)] == ["exam"]
+
+
+def test_a_profile_keeps_so_many_scenarios_and_no_more(here: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scenarios, "MAX_SCENARIOS", 2)
+    taken_in(here, FILE)
+    with pytest.raises(Conflict, match="Line 1: Profile 'default' has 2 scenarios"):
+        taken_in(here, "- {name: a, input: b}")
+    with pytest.raises(Conflict, match="has 2 scenarios"):
+        scenarios.add_scenario(here, "default", "a", "b", [], ADA)
 
 
 def test_one_wrong_scenario_keeps_all_others_out(here: Context) -> None:

@@ -44,6 +44,7 @@ FLOODS = {
     "headers": "bearer ",
     "brackets": '{"a":[',
     "line breaks": "\n",
+    "characters without width": "\u200ba",
 }
 
 
@@ -73,6 +74,15 @@ def test_base64_in_base64_is_seen_through_three_deep():
     assert [finding.type for finding in scan(text)] == ["github-token"]
 
 
+INVISIBLE = ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u200f"]
+
+
+@pytest.mark.parametrize("letter", INVISIBLE, ids=[f"U+{ord(one):04X}" for one in INVISIBLE])
+def test_characters_that_show_as_nothing_hide_nothing(letter):
+    broken = f"{letter}x{letter} {TOKEN[:10]}{letter}{TOKEN[10:20]}{letter}{letter}{TOKEN[20:]} y{letter}"
+    assert sanitize(broken, NOBODY).text == f"{letter}x{letter} <github-token> y{letter}"
+
+
 def test_bytes_that_are_no_utf_8_can_be_scanned():
     text = (b"\xff\xfe\x80" + TOKEN.encode() + b" \xc3").decode("utf-8", "surrogateescape")
     clean = sanitize(text, NOBODY)
@@ -100,6 +110,7 @@ FRAGMENTS = [
     "key ",
     *("a1B2c3D4e5F6g7", "hunter22", "0123456789abcdef" * 2, " bob@example.com ", HOME + "bob", "http://u:", "@host"),
     *("<password>", "<github-token>", "aGVsbG8gd29ybGQgaGVsbG8gd29ybGQ=", BEGIN, "\ud800", "ada-lovelace", "x", "😀"),
+    "\u200b",
 ]  # fmt: skip
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from karpathy_self_improve._state_db import SessionsUnavailable
 from karpathy_self_improve.errors import IllegalTransition, NoEvidence, SettingsInvalid
 from karpathy_self_improve.ratchet import apply, approval, events, experiments
 from karpathy_self_improve.ratchet.actor import Actor
-from karpathy_self_improve.ratchet.window import live_window
+from karpathy_self_improve.ratchet.window import live_window, restarts
 from karpathy_self_improve.stats.calibration import Verdict
 from karpathy_self_improve.stats.creep import Anchor
 
@@ -369,3 +370,91 @@ def test_a_change_taken_back_by_a_person_gets_no_verdict_afterwards(stage: Any) 
         Verdict.UNDECIDED,
         "the window is not open: the experiment is reverted",
     )
+
+
+# --- sessions that break whoever reads them
+
+
+def failed_skill(stage: Any) -> int:
+    """A live change of a skill with which all sessions failed so far, one too few to take it back."""
+    old, new = (SKILL.format(word=word) for word in ("hello", "nothing"))
+    path = stage.home / "skills/greet/SKILL.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(old)
+    stage.talk(12, OLD, reads=old)
+    number: int = stage.live("skills/greet/SKILL.md", new)
+    stage.talk(8, OLD, answer="I am broken", reads=new)
+    return number
+
+
+def test_brackets_without_end_in_one_session_leave_the_verdict_as_it_is(stage: Any) -> None:
+    number = failed_skill(stage)
+    (name,) = stage.talk(1, OLD, reads=SKILL.format(word="nothing"), over=False)
+    stage.db.append_message(name, "tool", "[" * 100_000, tool_name="web_extract", tool_call_id="c")
+    stage.db.append_message(name, "assistant", "fine", finish_reason="stop")
+    stage.db.end_session(name, "cli_close")
+    assert stage.observe(number).verdict is Verdict.REVERTED
+
+
+@pytest.mark.parametrize("error", [RecursionError, ValueError, KeyError, OverflowError])
+def test_a_session_that_cannot_be_read_is_left_out_with_a_reason_and_the_others_count(
+    stage: Any, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    number = failed_skill(stage)
+    (name,) = stage.talk(1, OLD)
+    met = live_window.sessions.met
+
+    def broken(context: Any, experiment: Any, versions: Any, session: Any) -> Any:
+        if session.session_id == name:
+            raise error
+        return met(context, experiment, versions, session)
+
+    monkeypatch.setattr(live_window.sessions, "met", broken)
+    found = stage.observe(number)
+    assert found.verdict is Verdict.REVERTED
+    [left_out] = [m for m in found.members if not m.counted]
+    assert (left_out.session_id, left_out.reason) == (name, f"its contents cannot be read ({error.__name__})")
+    assert left_out.eligible
+
+
+def test_a_broken_database_still_stops_the_window(stage: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    number = failed_skill(stage)
+
+    def broken(*_: Any) -> None:
+        raise SessionsUnavailable("The disk is gone.")
+
+    monkeypatch.setattr(live_window.sessions, "met", broken)
+    with pytest.raises(SessionsUnavailable):
+        stage.observe(number)
+
+
+def test_a_past_session_that_cannot_be_read_keeps_no_plan_from_being_made(
+    stage: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage.talk(12, OLD)
+    (name,) = stage.talk(1, OLD)
+    met = live_window.sessions.met
+
+    def broken(context: Any, experiment: Any, versions: Any, session: Any) -> Any:
+        if session.session_id == name:
+            raise RecursionError
+        return met(context, experiment, versions, session)
+
+    monkeypatch.setattr(live_window.sessions, "met", broken)
+    plan = stage.plan(stage.proposed())
+    assert plan.left_out == {"its contents cannot be read": 1}
+    assert len(plan.baseline) == 12
+
+
+def test_a_skill_whose_front_matter_multiplies_can_be_changed_and_watched(stage: Any) -> None:
+    aliases = "\n".join(f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 31))
+    text = f"---\nname: greet\na0: &a0 [x]\n{aliases}\ndescription: *a30\n---\n\nSay hello and smile.\n"
+    path = stage.home / "skills/greet/SKILL.md"
+    path.parent.mkdir(parents=True)
+    path.write_text(text)
+    stage.talk(12, OLD, reads=text)
+    changed = text.replace("smile", "wave")
+    number = stage.live("skills/greet/SKILL.md", changed)
+    stage.talk(1, OLD, reads=changed)
+    assert stage.observe(number).counted == 1
+    assert restarts.advice(stage.context, experiments.get(stage.context, number))[0].startswith("Restart")
