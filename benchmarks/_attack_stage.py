@@ -26,7 +26,7 @@ import yaml
 from karpathy_self_improve import clock
 from karpathy_self_improve.demo.scripted_model import ScriptedModel
 from karpathy_self_improve.errors import RatchetError
-from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.gating import pairing, reports
 from karpathy_self_improve.evaluation.scenario import holdout, scenarios
 from karpathy_self_improve.ratchet import approval, experiments
 from karpathy_self_improve.ratchet.actor import Actor, terminal_actor
@@ -114,6 +114,8 @@ class Stage:
                 "verdict": "passed",
                 "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, "default")),
                 "holdout_version": holdout.version(tx, "default"),
+                "holdout_set_hash": scenarios.set_hash(scenarios.holdout_set(tx, "default")),
+                "rules": pairing.described(pairing.rules(self.context.settings.evaluation)),
             }
             reports.store(tx, experiments.load(tx, number), facts)
 

@@ -124,7 +124,7 @@ class Series:
             if decision.screened and not refused:
                 decision = judge(train, holdout, earlier, self.rules)
                 assert decision.holdout is not None
-                earlier.append(decision.holdout.p)
+                earlier.append(decision.holdout.worst_p)
             gate.append(decision.verdict is GateVerdict.PASSED)
             naive.append(higher(train))
         return gate, naive

@@ -177,9 +177,8 @@ def _troubles(one: ProfileOverview) -> list[str]:
             f'hermes ratchet live {number}, then hermes ratchet decide {number} keep|revert --reason "..."'
         )
     if one.in_flight and one.in_flight.manual_conflict_detected:
-        said.append(
-            f"{one.profile}: {one.in_flight.target_relpath} was edited by hand; see: hermes ratchet show {one.in_flight.id}"
-        )
+        edited = f"{one.profile}: {one.in_flight.target_relpath} was edited by hand"
+        said.append(f"{edited}; see: hermes ratchet show {one.in_flight.id}")
     return said
 
 

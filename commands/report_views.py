@@ -16,6 +16,7 @@ def sentences(report: Report) -> Iterator[str]:
         yield f"Train: {_compared(train)}."
     if held := report.get("holdout"):
         yield _held_out(held)
+    yield from _silent(report)
     yield from _sensitivity(report)
     yield from _judge(report.get("judge"))
     if answers := report.get("answers"):
@@ -34,6 +35,14 @@ def _held_out(found: Report) -> str:
         return "Held-out: no scenario gave a result in both versions."
     earlier = "" if found["fresh"] else ", by an earlier evaluation: a change is confirmed once"
     return f"Held-out (version {found['version']}{earlier}): {_compared(found)}, needed {found['level']:.3g}."
+
+
+def _silent(report: Report) -> Iterator[str]:
+    for name, split in (("Train", report.get("train")), ("Held-out", report.get("holdout"))):
+        counted = (split or {}).get("runs_without_result") or {}
+        if any(counted.values()):
+            after, before = counted["candidate"], counted["baseline"]
+            yield f"{name}: {after} runs of the change and {before} before it gave no result."
 
 
 def _sensitivity(report: Report) -> Iterator[str]:

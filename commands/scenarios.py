@@ -70,7 +70,11 @@ def edit(args: Namespace) -> Answer:
         raise BadInput("Say what to change: --name, --input, --checks or --critical.")
     with session.opened() as context:
         before = scenarios.get_scenario(context, args.id)
-        made = scenarios.edit_scenario(context, args.id, session.actor(), **changes)
+        actor, signed = session.actor(), None
+        if before.holdout and before.critical and critical is False:
+            question = Question(Purpose.UNCRITICAL_HOLDOUT, profile=before.profile, scenario=before.id)
+            signed = signing.signed_here(context, question, actor, args.by)
+        made = scenarios.edit_scenario(context, args.id, actor, **changes, signed=signed)
         shown = scenarios.listed([made])[0]
     given = cleaned(args.name or "-", asked or "-", args.checks or "").replaced
     text = f"Scenario {made.id} is changed; the results it gave keep what it was."
@@ -95,7 +99,11 @@ def remember(args: Namespace) -> Answer:
 
 def restore(args: Namespace) -> Answer:
     with session.opened() as context:
-        made = scenarios.restore_scenario(context, args.id, session.actor())
+        found, actor, signed = scenarios.deleted_scenario(context, args.id), session.actor(), None
+        if scenarios.needs_restoring(found):
+            question = Question(Purpose.RESTORE_HOLDOUT, profile=found.profile, scenario=found.id)
+            signed = signing.signed_here(context, question, actor, args.by)
+        made = scenarios.restore_scenario(context, args.id, actor, signed)
     text = f"Scenario {args.id} ({made.name}) is in use."
     return Answer({"ok": True, "scenario_id": args.id}, views.sentence(text))
 

@@ -33,6 +33,9 @@ from .scenario.scenarios import Scenario, set_hash
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+MEASURED = ("scenario_set_hash", "evaluator_hash", "repeats", "isolation", "judge_model")
+"""The columns of a run that say under which circumstances it was made."""
+
 _MAX_ANSWER = 20_000
 
 
@@ -120,10 +123,10 @@ def _store(tx: Connection, evaluation: Evaluation, task: Task, run: AgentRun, gr
         "arm": task.arm.value,
         "repeat": task.repeat,
         "pass_fail": known,
-        "no_result_reason": sanitize(judged.reason).text if known is None else None,
+        "no_result_reason": _words(judged.reason) if known is None else None,
         "check_results": _text([[r.type, r.outcome, r.reason] for r in judged.results]),
         "judge_model": judge.model if judge else None,
-        "judge_rationale": sanitize("\n".join(rationales)).text or None,
+        "judge_rationale": _words("\n".join(rationales)) or None,
         "scenario_snapshot": task.scenario.snapshot(),
         "transcript": _transcript(run),
         "exposed": None if run.exposed is None else int(run.exposed),
@@ -139,7 +142,7 @@ def _store(tx: Connection, evaluation: Evaluation, task: Task, run: AgentRun, gr
     if run.model:
         table = schema.eval_runs
         chosen = table.c.id == row["eval_run_id"]
-        tx.execute(update(table).where(chosen).values(subject_model=f"{run.provider}/{run.model}"))
+        tx.execute(update(table).where(chosen).values(subject_model=_storable(f"{run.provider}/{run.model}")))
 
 
 def _spent(job: Job, run: AgentRun, row: Mapping[str, Any]) -> dict[str, Any]:
@@ -161,7 +164,16 @@ def _transcript(run: AgentRun) -> str:
 
 
 def _text(document: object) -> str:
-    return json.dumps(without_secrets(document), ensure_ascii=False)
+    return _storable(json.dumps(without_secrets(document), ensure_ascii=False))
+
+
+def _words(text: str) -> str:
+    return _storable(sanitize(text).text)
+
+
+def _storable(text: str) -> str:
+    """Without halves of characters, which SQLite refuses, and the whole batch with them."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def of_runs(tx: Connection, run_ids: Collection[int]) -> list[dict[str, Any]]:
@@ -193,6 +205,18 @@ def total(figures: Sequence[int | None]) -> int | None:
     return sum(known) if known and len(known) == len(figures) else None
 
 
+def measured(context: Context, scenarios: Sequence[Scenario], judge: Judge | None) -> dict[str, Any]:
+    """The circumstances under which runs are made, by MEASURED: results of other ones do not belong together."""
+    values = (
+        set_hash(scenarios),
+        evaluator_hash(),
+        context.settings.evaluation.repeats,
+        isolation(context.settings.evaluation.toolsets),
+        judge.model if judge else None,
+    )
+    return dict(zip(MEASURED, values, strict=True))
+
+
 def runs_of(
     tx: Connection,
     context: Context,
@@ -206,26 +230,20 @@ def runs_of(
 
     New ones when what it measured has changed since.
     """
-    measured = {
-        "scenario_set_hash": set_hash(scenarios),
-        "evaluator_hash": evaluator_hash(),
-        "repeats": context.settings.evaluation.repeats,
-        "isolation": isolation(context.settings.evaluation.toolsets),
-        "judge_model": judge.model if judge else None,
-    }
+    circumstances = measured(context, scenarios, judge)
     table = schema.eval_runs
     left = (table.c.job_id == job.id) & (table.c.state == "running") & (table.c.split == split.value)
-    same = and_(*(table.c[name].is_not_distinct_from(value) for name, value in measured.items()))
+    same = and_(*(table.c[name].is_not_distinct_from(value) for name, value in circumstances.items()))
     tx.execute(update(table).where(left & ~same).values(state="failed", finished_at=clock.stamp()))
     found = {row.arm: row.id for row in tx.execute(select(table.c.arm, table.c.id).where(left))}
-    facts = {**measured, "judge_run_id": judge.run_id if judge else None, "split": split.value}
+    facts = {**circumstances, "judge_run_id": judge.run_id if judge else None, "split": split.value}
     return found or _new_runs(tx, job, experiment, facts)
 
 
-def _new_runs(tx: Connection, job: Job, experiment: Experiment, measured: Mapping[str, object]) -> dict[str, int]:
+def _new_runs(tx: Connection, job: Job, experiment: Experiment, facts: Mapping[str, object]) -> dict[str, int]:
     files = {Arm.BASELINE: experiment.base_sha256, Arm.CANDIDATE: experiment.candidate_sha256}
     shared = {
-        **measured,
+        **facts,
         "experiment_id": experiment.id,
         "job_id": job.id,
         "kind": "proposal",

@@ -18,6 +18,7 @@ from sqlalchemy import insert, select
 from .. import clock, schema
 from .._db import as_record, audit_head
 from ..errors import ApprovalVoid, GateNotPassed, NoEvidence, NotEvaluated
+from ..evaluation.gating import pairing
 from ..evaluation.scenario import holdout, scenarios
 from ..reviewing.challenges import Challenge, Signed
 from ..reviewing.payload import Claim, Purpose
@@ -79,7 +80,7 @@ def ask(
     _check_small(context, experiment)
     plan = planning.make_plan(context, experiment)
     with context.store.read() as tx:
-        claim = _claim_today(tx, experiment_id, override, plan.sha256)
+        claim = _claim_today(context, tx, experiment_id, override, plan.sha256)
     return consent.ask(context, claim, signer, actor, plan_document=plan.document())
 
 
@@ -104,7 +105,7 @@ def approve(
     plan_sha256, document = _plan(context, experiment, signed)
     purpose = Purpose.OVERRIDE if override else Purpose.APPROVE
     with consent.attempt(context, actor, purpose, signed) as tx:
-        claim = _claim_today(tx, experiment_id, override, plan_sha256)
+        claim = _claim_today(context, tx, experiment_id, override, plan_sha256)
         agreed = consent.require(context, tx, claim, actor, signed, in_chat=in_chat)
         experiment = experiments.load(tx, experiment_id)
         live_plan.keep_plan(tx, experiment_id, _signed_plan(agreed, plan_sha256) if agreed.payload else document)
@@ -128,7 +129,7 @@ def check_valid(context: Context, experiment: Experiment) -> Approval:
         if found is None:
             raise _void(experiment, "no approval is stored for it")
         _check_not_withdrawn(tx, experiment)
-        _check_bound(tx, experiment, found)
+        _check_bound(context, tx, experiment, found)
         if (found.mode == consent.SIGNED) != consent.signature_needed(context, tx):
             raise _void(experiment, f"it is {found.mode}, which is not how approvals are given here any more")
         if found.mode == consent.SIGNED:
@@ -154,14 +155,14 @@ def latest_report(tx: Connection, experiment: Experiment) -> str | None:
     return None if found is None else str(found)
 
 
-def _claim_today(tx: Connection, experiment_id: int, override: str | None, plan_sha256: str) -> Claim:
+def _claim_today(context: Context, tx: Connection, experiment_id: int, override: str | None, plan_sha256: str) -> Claim:
     """What an approval says now, provided that the experiment can be approved."""
     _, profile = states.check_can_move(tx, experiment_id, State.APPROVED)
     controls.check_not_paused(tx, profile)
     experiment = experiments.load(tx, experiment_id)
     report = latest_report(tx, experiment)
     if override is None:
-        _check_passed(tx, experiment, _reports(tx, experiment, report))
+        _check_passed(experiment, _reports(tx, experiment, report), _today(context, tx, profile))
     return _claim(experiment, override, report, plan_sha256)
 
 
@@ -171,16 +172,15 @@ def _check_small(context: Context, experiment: Experiment) -> None:
     describe(experiment.target_relpath, base, candidate, context.settings.changes)
 
 
-def _check_passed(tx: Connection, experiment: Experiment, found: list[dict[str, Any]]) -> None:
+def _check_passed(experiment: Experiment, found: list[dict[str, Any]], today: dict[str, object]) -> None:
     """Raises NotEvaluated, GateNotPassed: without a reason of the reviewer's own, only what passed is approved."""
     number, profile = experiment.id, experiment.profile
     if not found:
         raise NotEvaluated(_not_evaluated(experiment), experiment_id=number)
-    today = _today(tx, profile)
     if not any(_measured_on(one) == today for one in found):
         raise NotEvaluated(
-            f"The scenarios of '{profile}' changed since experiment {number} was measured on them. Run 'hermes ratchet "
-            f"evaluate {number}' again, or give a reason with --override.",
+            f"{_changed(found[0], today)} of '{profile}' changed since experiment {number} was measured. Run 'hermes "
+            f"ratchet evaluate {number}' again, or give a reason with --override.",
             experiment_id=number,
         )
     if not any(_passed(one) for one in found):
@@ -219,7 +219,7 @@ def _check_not_withdrawn(tx: Connection, experiment: Experiment) -> None:
         raise _void(experiment, "its steps are not those from a proposal to an approval")
 
 
-def _check_bound(tx: Connection, experiment: Experiment, found: Approval) -> None:
+def _check_bound(context: Context, tx: Connection, experiment: Experiment, found: Approval) -> None:
     bound = (found.profile, found.relpath, found.base_sha256, found.candidate_sha256, found.plan_sha256)
     today = (
         experiment.profile,
@@ -237,8 +237,9 @@ def _check_bound(tx: Connection, experiment: Experiment, found: Approval) -> Non
         raise _void(experiment, "its report is not the one that it was approved on")
     if found.override_reason is not None:
         return
-    if not any(_measured_on(one) == _today(tx, experiment.profile) for one in stored):
-        raise _void(experiment, "the scenarios changed since it was measured on them")
+    measured_on = _today(context, tx, experiment.profile)
+    if not any(_measured_on(one) == measured_on for one in stored):
+        raise _void(experiment, f"{_changed(stored[0], measured_on).lower()} changed since it was measured")
     if not any(_passed(one) for one in stored):
         raise _void(experiment, "its report does not say that it passed the gate")
 
@@ -284,13 +285,26 @@ def _fields(document: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _today(tx: Connection, profile: str) -> tuple[object, object]:
-    return scenarios.set_hash(scenarios.train_set(tx, profile)), holdout.version(tx, profile)
+def _today(context: Context, tx: Connection, profile: str) -> dict[str, object]:
+    """What a verdict depends on beside the change, under the names that a report has for it."""
+    return {
+        "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, profile)),
+        "holdout_version": holdout.version(tx, profile),
+        "holdout_set_hash": scenarios.set_hash(scenarios.holdout_set(tx, profile)),
+        "rules": pairing.described(pairing.rules(context.settings.evaluation)),
+    }
 
 
-def _measured_on(report: dict[str, Any]) -> tuple[object, object]:
-    """The train scenarios and the version of the held-out set that a report says it is about."""
-    return report.get("scenario_set_hash"), report.get("holdout_version")
+def _measured_on(report: dict[str, Any]) -> dict[str, object]:
+    return {name: report.get(name) for name in ("scenario_set_hash", "holdout_version", "holdout_set_hash", "rules")}
+
+
+def _changed(report: dict[str, Any], today: dict[str, object]) -> str:
+    """What is another thing by now than when the report was made."""
+    then = _measured_on(report)
+    if then["scenario_set_hash"] != today["scenario_set_hash"]:
+        return "The scenarios"
+    return "The gate's rules" if then["rules"] != today["rules"] else "The held-out scenarios"
 
 
 def _passed(report: dict[str, Any]) -> bool:

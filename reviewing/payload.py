@@ -55,6 +55,8 @@ class Purpose(StrEnum):
     DECIDE = "decide"
     REVEAL_HOLDOUT = "reveal-holdout"
     DELETE_HOLDOUT = "delete-holdout"
+    RESTORE_HOLDOUT = "restore-holdout"
+    UNCRITICAL_HOLDOUT = "uncritical-holdout"
     ROTATE_HOLDOUT = "rotate-holdout"
     RESUME = "resume"
     REVIEWER_ADD = "reviewer-add"
@@ -89,6 +91,8 @@ _FORMS: Mapping[Purpose, _Form] = MappingProxyType(
         Purpose.DECIDE: _Form(frozenset({*_CHANGE, "plan_sha256", "decision", "reason"}), _BASE),
         Purpose.REVEAL_HOLDOUT: _Form(frozenset({"profile"})),
         Purpose.DELETE_HOLDOUT: _Form(frozenset({"profile", "scenario"})),
+        Purpose.RESTORE_HOLDOUT: _Form(frozenset({"profile", "scenario"})),
+        Purpose.UNCRITICAL_HOLDOUT: _Form(frozenset({"profile", "scenario"})),
         Purpose.ROTATE_HOLDOUT: _Form(frozenset({"profile"})),
         Purpose.RESUME: _Form(frozenset({"profile"}), frozenset({"reason"})),
         Purpose.REVIEWER_ADD: _Form(frozenset({"key", "name"}), frozenset({"replaces"})),

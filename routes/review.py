@@ -71,7 +71,8 @@ class Compared(BaseModel):
     """One split: ``difference`` of the pass rates, candidate less baseline; ``p`` convinces at ``level`` or below.
 
     ``detectable`` is the gain that would have been seen in four of five such comparisons, null when none would;
-    ``scenarios_needed`` how many it would take when no result could have convinced.
+    ``scenarios_needed`` how many it would take when no result could have convinced. ``worst_p`` is the p-value when
+    each of the ``runs_without_result`` (by arm) counts against the candidate; null in reports from before.
     """
 
     scenarios: int
@@ -87,6 +88,8 @@ class Compared(BaseModel):
     best_p: float
     scenarios_needed: int | None
     detectable: float | None
+    runs_without_result: dict[str, int] = {}
+    worst_p: float | None = None
 
 
 class Confirmed(Compared):
@@ -99,6 +102,16 @@ class Confirmed(Compared):
     fresh: bool
 
 
+class HeldOutAuthor(BaseModel):
+    """How many held-out scenarios ``actor`` added, and when; ``late`` ones after the set was first asked."""
+
+    actor: str
+    scenarios: int
+    first: str
+    last: str
+    late: int
+
+
 class HeldOutSet(BaseModel):
     """How worn the held-out set is: changes it was asked about, of those ``planned``; unlocks by reviewers."""
 
@@ -107,6 +120,7 @@ class HeldOutSet(BaseModel):
     confirmations: int
     planned: int
     reveals: int
+    authors: list[HeldOutAuthor] = []
 
 
 class Unsteady(BaseModel):

@@ -14,7 +14,6 @@ from ..evaluation.checks import parse_checks
 from ..evaluation.scenario import scenarios
 from ..evaluation.scenario.scenarios import ListedScenario
 from ..evaluation.scenario.texts import Replaced, cleaned
-from ..ratchet.actor import Actor
 from ..ratchet.signing.questions import Question
 from ..reviewing.payload import Purpose
 from .answers import ERRORS, RatchetRoute
@@ -46,6 +45,10 @@ class ScenarioEdited(ListedScenario):
     replaced: tuple[Replaced, ...]
 
 
+class SignedEdit(ScenarioEdit, SignedBody):
+    """What stays out, or is null, stays as it is. That a held-out scenario is critical no more, a reviewer signs."""
+
+
 class ScenarioDeleted(BaseModel):
     ok: Literal[True] = True
 
@@ -72,17 +75,22 @@ def get_scenario(context: Opened, scenario_id: Identifier) -> ListedScenario:
 
 
 @router.patch("/scenarios/{scenario_id}")
-def edit_scenario(context: Opened, scenario_id: Identifier, body: ScenarioEdit, principal: Principal) -> ScenarioEdited:
+def edit_scenario(context: Opened, scenario_id: Identifier, body: SignedEdit, principal: Principal) -> ScenarioEdited:
     """Change what is given; results that the scenario gave keep what it was."""
     replaced = _replaced(body.name or "-", body.input or "-", body.checks or "")
+    found, actor, signed = scenarios.get_scenario(context, scenario_id), body.by(principal), None
+    if found.holdout and found.critical and body.critical is False:
+        question = Question(Purpose.UNCRITICAL_HOLDOUT, profile=found.profile, scenario=scenario_id)
+        signed = body.signed(context, question, actor)
     edited = scenarios.edit_scenario(
         context,
         scenario_id,
-        body.by(principal),
+        actor,
         name=body.name,
         input_text=body.input,
         checks=body.checks,
         critical=body.critical,
+        signed=signed,
     )
     return ScenarioEdited(**scenarios.listed([edited])[0].__dict__, replaced=replaced)
 
@@ -119,9 +127,16 @@ def add_scenario(context: Opened, body: NewScenario, principal: Principal) -> Sc
 
 
 @router.post("/scenarios/{scenario_id}/restore")
-def restore_scenario(context: Opened, scenario_id: Identifier, principal: Principal) -> ListedScenario:
-    """Take a deleted scenario into use again; one in use stays as it is."""
-    return scenarios.listed([scenarios.restore_scenario(context, scenario_id, Actor(principal, principal))])[0]
+def restore_scenario(
+    context: Opened, scenario_id: Identifier, principal: Principal, body: SignedBody | None = None
+) -> ListedScenario:
+    """Take a deleted scenario into use again; one in use stays as it is. Of a held-out one a reviewer signs it."""
+    found, asked = scenarios.deleted_scenario(context, scenario_id), body or SignedBody()
+    actor, signed = asked.by(principal), None
+    if scenarios.needs_restoring(found):
+        question = Question(Purpose.RESTORE_HOLDOUT, profile=found.profile, scenario=scenario_id)
+        signed = asked.signed(context, question, actor)
+    return scenarios.listed([scenarios.restore_scenario(context, scenario_id, actor, signed)])[0]
 
 
 @router.delete("/scenarios/{scenario_id}")

@@ -28,6 +28,14 @@ class Method(StrEnum):
 
 
 @dataclass(frozen=True)
+class Silent:
+    """How many runs of each arm gave no result."""
+
+    baseline: int
+    candidate: int
+
+
+@dataclass(frozen=True)
 class Comparison:
     """One split's scenarios with a result in both arms; the names of the others are ``left_out``.
 
@@ -37,6 +45,9 @@ class Comparison:
     every run: above ``level``, no candidate could have convinced, and it takes ``scenarios_needed`` scenarios of which
     the baseline fails as large a share (None when it fails none). ``detectable`` is the gain that would have been seen
     with the power asked for, None when none would.
+
+    All that is about the runs that gave a result. ``silent`` counts those that gave none, and ``worst_p`` is the
+    p-value over all scenarios when each of them counts against the candidate; it is never below ``p``.
     """
 
     split: Split
@@ -52,6 +63,8 @@ class Comparison:
     best_p: float
     scenarios_needed: int | None
     detectable: float | None
+    silent: Silent
+    worst_p: float
 
     @property
     def scenarios(self) -> int:
@@ -65,6 +78,11 @@ class Comparison:
     def convincing(self) -> bool:
         """Never without a gain, whatever the level."""
         return self.difference is not None and self.difference > 0 and self.p <= self.level
+
+    @property
+    def convincing_at_worst(self) -> bool:
+        """Whether the gain convinces whatever the runs without a result would have shown."""
+        return self.convincing and self.worst_p <= self.level
 
 
 @dataclass(frozen=True)
@@ -87,6 +105,8 @@ def compare(pairs: Sequence[Pair], split: Split, level: float, precision: Precis
     values = [gain / GRAINS for gain in gains.values()]
     winnable = sum(pair.winnable for pair in measured)
     method = _method(measured)
+    p = _p_value(method, list(gains.values()))
+    silent = Silent(*(sum(runs.count(None) for runs in arm) for arm in _arms(pairs)))
     return Comparison(
         split=split,
         level=level,
@@ -97,11 +117,21 @@ def compare(pairs: Sequence[Pair], split: Split, level: float, precision: Precis
         difference=sum(gains.values()) / (GRAINS * len(gains)) if gains else None,
         interval=_interval(values, precision),
         method=method,
-        p=_p_value(method, list(gains.values())),
+        p=p,
         best_p=0.5**winnable,
         scenarios_needed=_scenarios_needed(len(measured), winnable, level),
         detectable=detectable_gain(values, level=level, power=precision.power),
+        silent=silent,
+        worst_p=_worst_p(pairs) if silent != Silent(0, 0) else p,
     )
+
+
+def _arms(pairs: Sequence[Pair]) -> tuple[list[tuple[bool | None, ...]], list[tuple[bool | None, ...]]]:
+    return [pair.baseline for pair in pairs], [pair.candidate for pair in pairs]
+
+
+def _worst_p(pairs: Sequence[Pair]) -> float:
+    return permutation.p_value([pair.worst.gain for pair in pairs])
 
 
 def _method(measured: Sequence[Pair]) -> Method:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from . import holm, sign_test
-from .comparison import Comparison, Precision, Split, compare
+from .comparison import Comparison, Precision, Silent, Split, compare
 from .flips import FlipRate
 from .pairs import Pair
 
@@ -43,6 +43,7 @@ class Cause(StrEnum):
     COULD_NOT_CONVINCE = "no result could have convinced"
     NO_GAIN = "no gain"
     NOT_CONVINCING = "gain may be chance"
+    TOO_MANY_SILENT = "too many runs without a result"
     NOT_CONFIRMED_YET = "not confirmed yet"
     CONFIRMED = "confirmed"
 
@@ -57,6 +58,7 @@ VERDICTS = {
     Cause.COULD_NOT_CONVINCE: GateVerdict.UNDERPOWERED,
     Cause.NO_GAIN: GateVerdict.FAILED,
     Cause.NOT_CONVINCING: GateVerdict.FAILED,
+    Cause.TOO_MANY_SILENT: GateVerdict.NO_VERDICT,
     Cause.NOT_CONFIRMED_YET: GateVerdict.NO_VERDICT,
     Cause.CONFIRMED: GateVerdict.PASSED,
 }
@@ -67,7 +69,8 @@ _ORDER = list(Cause)
 class Reason:
     """One cause, where it was seen, the scenarios it names, and the figure that lies on the wrong side of its limit.
 
-    ``value`` and ``limit`` are flip rates for flips; p-values for what did or did not convince; numbers of scenarios,
+    ``value`` and ``limit`` are flip rates for flips; p-values for what did or did not convince, with every run without
+    a result counted against the candidate where ``silent`` says how many those are; numbers of scenarios,
     as there are and as it would take, where no result could have convinced; gains for no gain; confirmations, as there
     were and as were planned, for a held-out set that is used up.
     """
@@ -77,6 +80,7 @@ class Reason:
     scenarios: tuple[str, ...] = ()
     value: float | None = None
     limit: float | None = None
+    silent: Silent | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ class Evidence:
 
     ``holdout`` is None before it has run. ``critical`` names scenarios of either split. ``earlier`` holds the held-out
     p-values of all other candidates ever confirmed on this version of the held-out set. ``flips`` is the A/A run of
-    this scenario set, None without one. Raises ValueError when a scenario is there twice, in one split or in both.
+    this scenario set, None without one. ``decided_at`` is the level at which these held-out results were judged first,
+    None when this is the first time: what was decided is not decided anew because a setting changed. Raises ValueError
+    when a scenario is there twice, in one split or in both.
     """
 
     train: tuple[Pair, ...]
@@ -113,6 +119,7 @@ class Evidence:
     critical: frozenset[str]
     earlier: tuple[float, ...]
     flips: FlipRate | None
+    decided_at: float | None = None
 
     def __post_init__(self) -> None:
         names = [pair.scenario for pair in (*self.train, *(self.holdout or ()))]
@@ -125,7 +132,7 @@ class Decision:
     """The verdict, all that speaks for it with the decisive reason first, and the comparisons behind it.
 
     ``screened`` says that the held-out split may be asked. ``holdout`` is None unless it was screened and has run; its
-    ``p`` must then be kept for later candidates. ``adjusted_p`` is that p after Holm's correction.
+    ``worst_p`` must then be kept for later candidates. ``adjusted_p`` is that p after Holm's correction.
     ``chance_of_a_false_pass`` bounds it over all candidates confirmed there so far, this one included.
     """
 
@@ -170,7 +177,7 @@ def unasked(screened: Decision, asked: int, usable: int, earlier: Sequence[float
 
 def _confirm(train: Comparison, pairs: tuple[Pair, ...], evidence: Evidence, rules: GateRules) -> Decision:
     earlier, planned = evidence.earlier, rules.planned
-    level = holm.level(earlier, rules.alpha, planned=planned)
+    level = evidence.decided_at or holm.level(earlier, rules.alpha, planned=planned)
     holdout = compare(pairs, Split.HOLDOUT, level, rules.precision)
     nowhere = evidence.critical - {pair.scenario for pair in (*evidence.train, *pairs)}
     doubts = [*_critical(Split.HOLDOUT, pairs, evidence.critical, nowhere), *_unconvinced(holdout)]
@@ -179,7 +186,7 @@ def _confirm(train: Comparison, pairs: tuple[Pair, ...], evidence: Evidence, rul
     return replace(
         _decision(train, doubts or [confirmed], screened=True),
         holdout=holdout,
-        adjusted_p=holm.adjusted((holdout.p, *earlier, *still_to_come))[0],
+        adjusted_p=holm.adjusted((holdout.worst_p, *earlier, *still_to_come))[0],
         chance_of_a_false_pass=holm.chance_of_a_false_pass(len(earlier) + 1, rules.alpha, planned=planned),
     )
 
@@ -200,14 +207,22 @@ def _unsteady(flips: FlipRate | None, rules: GateRules) -> Iterator[Reason]:
 def _critical(
     split: Split, pairs: Sequence[Pair], critical: frozenset[str], nowhere: frozenset[str] = frozenset()
 ) -> Iterator[Reason]:
-    """Any loss counts: here the gate is meant to err on the strict side. Not to have run is not to be unharmed."""
+    """Any loss counts: here the gate is meant to err on the strict side. Not to have run is not to be unharmed.
+
+    So every run of the candidate has to give a result, and it may not be worse than the baseline could have been.
+    """
     concerned = [pair for pair in pairs if pair.scenario in critical]
     worse = tuple(pair.scenario for pair in concerned if pair.measured and pair.gain < 0)
-    silent = (*(pair.scenario for pair in concerned if not pair.measured), *sorted(nowhere))
+    unclear = (pair.scenario for pair in concerned if pair.scenario not in worse and _unclear(pair))
+    silent = (*unclear, *sorted(nowhere))
     if worse:
         yield Reason(Cause.CRITICAL_WORSE, split, worse)
     if silent:
         yield Reason(Cause.CRITICAL_WITHOUT_RESULT, split, silent)
+
+
+def _unclear(pair: Pair) -> bool:
+    return not pair.measured or None in pair.candidate or pair.worst.gain < 0
 
 
 def _unconvinced(found: Comparison) -> Iterator[Reason]:
@@ -219,3 +234,5 @@ def _unconvinced(found: Comparison) -> Iterator[Reason]:
         yield Reason(Cause.NO_GAIN, found.split, found.losses, found.difference, 0.0)
     elif not found.convincing:
         yield Reason(Cause.NOT_CONVINCING, found.split, (), found.p, found.level)
+    elif not found.convincing_at_worst:
+        yield Reason(Cause.TOO_MANY_SILENT, found.split, (), found.worst_p, found.level, found.silent)

@@ -32,6 +32,19 @@ class Pair:
         return _grains(self.candidate) - _grains(self.baseline)
 
     @property
+    def worst(self) -> Pair:
+        """The pair as it would be had every run without a result gone against the candidate.
+
+        A candidate can bring about that a run gives no result just where it would fail; leaving such runs out favours
+        it, counting them like this never does.
+        """
+        return Pair(
+            self.scenario,
+            tuple(run is not False for run in self.baseline) or (True,),
+            tuple(run is True for run in self.candidate) or (False,),
+        )
+
+    @property
     def winnable(self) -> bool:
         """Whether a candidate could do better here than the baseline did."""
         return self.measured and False in self.baseline

@@ -45,11 +45,13 @@ def _profile(context: Context, one: ProfileOverview) -> list[str]:
 def newest() -> Reply:
     with opened() as context:
         found = experiments.list_experiments(context, limit=_LISTED)
-    lines = [
-        f"{e.id} {e.state} {e.profile}/{e.target_relpath} ({e.verdict or e.evaluation_status}) {one_line(e.rationale, 60)}".rstrip()
-        for e in found
-    ]
-    return Reply("\n".join(lines) or "No experiments.")
+    return Reply("\n".join(_in_the_list(one) for one in found) or "No experiments.")
+
+
+def _in_the_list(one: Experiment) -> str:
+    measured = one.verdict or one.evaluation_status
+    why = one_line(one.rationale, 60)
+    return f"{one.id} {one.state} {one.profile}/{one.target_relpath} ({measured}) {why}".rstrip()
 
 
 def one(number: int) -> Reply:

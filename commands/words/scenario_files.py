@@ -9,9 +9,14 @@ from .grammar import Commands
 def add(below: Commands) -> None:
     _edit(below)
     restore = below.add(
-        "restore", "take a deleted scenario into use again", "scenario restore 3", handler="scenarios.restore"
+        "restore",
+        "take a deleted scenario into use again",
+        "scenario restore 3",
+        handler="scenarios.restore",
+        exits=("3  refused: a held-out one takes a reviewer's signature",),
     )
     values.identified(restore, "the scenario's number")
+    values.signing(restore)
     _remember(below)
     _files(below)
     offered = below.add(
@@ -38,13 +43,14 @@ def _edit(below: Commands) -> None:
         "change a scenario; results it gave keep what it was",
         """scenario edit 3 --checks '[{"type": "exit_ok"}]' --critical yes""",
         handler="scenarios.edit",
-        exits=("3  refused: a held-out one keeps its input and checks",),
+        exits=("3  refused: a held-out one keeps its input and checks; to be critical no more, it takes a signature",),
     )
     values.identified(edit, "the scenario's number")
     edit.add_argument("--name", type=values.line, metavar="TEXT", help="another name")
     edit.add_argument("--input", metavar="TEXT", help="another question; '-' reads standard input")
     edit.add_argument("--checks", metavar="JSON", help="other checks, all of them")
     edit.add_argument("--critical", choices=("yes", "no"), help="whether a proposal that breaks it must not pass")
+    values.signing(edit)
 
 
 def _remember(below: Commands) -> None:

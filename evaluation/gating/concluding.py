@@ -13,7 +13,7 @@ from ...stats.gate import Decision
 from .. import jobs, results
 from ..results import Evaluation
 from ..running.exposure import Arm
-from ..scenario import holdout
+from ..scenario import authors, holdout
 from . import answered, baselines, confirming, grounds, pairing, report_document, reports
 from .confirming import Asked
 from .report_document import Findings
@@ -128,7 +128,15 @@ def _decided(
     if asked is None:
         return None, confirming.decided_without(tx, evaluation, pairing.screened(rows, blocking, by))
     earlier = confirming.earlier(tx, evaluation, asked.version)
-    return asked, pairing.confirmed(rows, asked.rows, blocking | asked.critical, earlier, by)
+    critical = blocking | asked.critical | pairing.critical(confirming.usable_scenarios(tx, evaluation))
+    return asked, pairing.confirmed(rows, asked.rows, critical, earlier, by, _level_then(tx, evaluation, asked))
+
+
+def _level_then(tx: Connection, evaluation: Evaluation, asked: Asked) -> float | None:
+    """The level at which an earlier evaluation judged this confirmation: a verdict stands, whatever is set today."""
+    change = holdout.change_sha256(evaluation.experiment)
+    kept = None if asked.fresh else holdout.confirmed(tx, evaluation.job.profile, asked.version, change)
+    return kept.level if kept else None
 
 
 def _keep_confirmation(tx: Connection, evaluation: Evaluation, asked: Asked, decision: Decision) -> None:
@@ -140,7 +148,7 @@ def _keep_confirmation(tx: Connection, evaluation: Evaluation, asked: Asked, dec
         asked.version,
         asked.run_ids,
         asked.scenario_set_hash,
-        compared.p if compared and measured else None,
+        compared.worst_p if compared and measured else None,
         compared.level if compared else None,
         decision.verdict.value,
     )
@@ -156,7 +164,8 @@ def _findings(
 ) -> Findings:
     settings = evaluation.context.settings.evaluation
     usage = holdout.used(tx, evaluation.job.profile, settings.confirmations)
-    return Findings(decision, pairing.rules(settings, evaluation.job.id), rows, compared, asked, usage)
+    by, who = pairing.rules(settings, evaluation.job.id), authors.of_holdout(tx, evaluation.job.profile)
+    return Findings(decision, by, rows, compared, asked, usage, who)
 
 
 def _update_experiment(tx: Connection, evaluation: Evaluation, **columns: object) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +14,9 @@ from .. import results
 from ..results import Evaluation
 from ..running.exposure import Arm
 from ..scenario import holdout, likeness
-from ..scenario.holdout import Confirmation
+from ..scenario.holdout import Confirmation, Read
 from ..scenario.scenarios import Scenario, holdout_set, set_hash
-from . import pairing
+from . import draws, pairing
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -41,19 +41,37 @@ class Asked:
 def begin(evaluation: Evaluation) -> Evaluation | None:
     """The held-out part of an evaluation whose train part has run; None when nothing of it is to be run.
 
-    That it begins is recorded, and counts from then on. One that was cut short goes on.
+    That it begins is recorded, and counts from then on. One that was cut short goes on with what it has, whichever job
+    or experiment of the same change it was for. Raises ConfirmationUnderWay while another job is at it.
     """
     with evaluation.context.store.write() as tx:
-        usable = usable_scenarios(tx, evaluation)
-        if not _is_under_way(tx, evaluation):
-            if not _is_due(tx, evaluation, len(usable)):
-                return None
-            holdout.record_read(tx, evaluation.job, evaluation.experiment, _version(tx, evaluation))
-        runs = results.runs_of(
-            tx, evaluation.context, evaluation.job, evaluation.experiment, usable, evaluation.judge, Split.HOLDOUT
-        )
+        part = _part(tx, evaluation)
+    if part is None:
+        return None
     before = len(evaluation.scenarios) * len(Arm) * evaluation.context.settings.evaluation.repeats
-    return replace(evaluation, scenarios=usable, run_ids=runs, split=Split.HOLDOUT, done_before=before)
+    scenarios, runs = part
+    return replace(evaluation, scenarios=scenarios, run_ids=runs, split=Split.HOLDOUT, done_before=before)
+
+
+def _part(tx: Connection, evaluation: Evaluation) -> tuple[tuple[Scenario, ...], Mapping[str, int]] | None:
+    """The scenarios to be asked, and the runs that their results belong to."""
+    usable, under_way = usable_scenarios(tx, evaluation), _is_under_way(tx, evaluation)
+    if not under_way and not _is_due(tx, evaluation, len(usable)):
+        return None
+    reads = _reads(tx, evaluation)
+    draws.check_free(tx, reads, evaluation.job)
+    draw = draws.begun(tx, reads)
+    scenarios = usable if draw is None else draw.scenarios(evaluation, usable)
+    if scenarios is None:
+        return None
+    if not under_way:
+        holdout.record_read(tx, evaluation.job, evaluation.experiment, _version(tx, evaluation))
+    return scenarios, draw.run_ids if draw else _new_runs(tx, evaluation, scenarios)
+
+
+def _new_runs(tx: Connection, evaluation: Evaluation, scenarios: Sequence[Scenario]) -> Mapping[str, int]:
+    job, experiment, judge = evaluation.job, evaluation.experiment, evaluation.judge
+    return results.runs_of(tx, evaluation.context, job, experiment, scenarios, judge, Split.HOLDOUT)
 
 
 def usable_scenarios(tx: Connection, evaluation: Evaluation) -> tuple[Scenario, ...]:
@@ -67,12 +85,15 @@ def decided_without(tx: Connection, evaluation: Evaluation, screened: Decision) 
 
 
 def asked(tx: Connection, evaluation: Evaluation, confirming: Evaluation | None) -> Asked | None:
-    """The confirmation that counts for this change: the first one on this version, which may be the one just run."""
+    """The confirmation that counts for this change: the first one on this version, which may be the one just run.
+
+    One that broke off and cannot be gone on with counts too, as one without any result.
+    """
     version = (confirming and holdout.read_by(tx, evaluation.job)) or _version(tx, evaluation)
     found = holdout.confirmed(tx, evaluation.job.profile, version, _change(evaluation))
     if found is not None:
         return _earlier_one(tx, found)
-    return _just_run(tx, confirming, version) if confirming else None
+    return _just_run(tx, confirming, version) if confirming else _broken_off(tx, evaluation, version)
 
 
 def _just_run(tx: Connection, confirming: Evaluation, version: int) -> Asked:
@@ -87,9 +108,17 @@ def _just_run(tx: Connection, confirming: Evaluation, version: int) -> Asked:
     )
 
 
+def _broken_off(tx: Connection, evaluation: Evaluation, version: int) -> Asked | None:
+    draw = draws.begun(tx, _reads(tx, evaluation))
+    if draw is None or draw.scenarios(evaluation, usable_scenarios(tx, evaluation)) is not None:
+        return None
+    ids = (draw.run_ids[Arm.BASELINE.value], draw.run_ids[Arm.CANDIDATE.value])
+    return Asked(version, draw.scenario_set_hash, ids, rows=(), critical=frozenset(), fresh=True)
+
+
 def _earlier_one(tx: Connection, found: Confirmation) -> Asked:
     ids = (found.baseline_run_id, found.candidate_run_id)
-    rows = results.of_runs(tx, ids)
+    rows = [] if found.p is None else results.of_runs(tx, ids)  # without p, what there is of it must not decide
     critical = {str(row["scenario_id"]) for row in rows if json.loads(row["scenario_snapshot"])["critical"]}
     return Asked(found.version, found.scenario_set_hash, ids, rows, frozenset(critical), fresh=False)
 
@@ -126,6 +155,10 @@ def _unasked(tx: Connection, evaluation: Evaluation, screened: Decision, usable:
 
 def _version(tx: Connection, evaluation: Evaluation) -> int:
     return holdout.version(tx, evaluation.job.profile)
+
+
+def _reads(tx: Connection, evaluation: Evaluation) -> list[Read]:
+    return holdout.reads_of(tx, evaluation.job.profile, _version(tx, evaluation), _change(evaluation))
 
 
 def _change(evaluation: Evaluation) -> str:

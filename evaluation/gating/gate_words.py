@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...stats.comparison import Split
+from ...stats.comparison import Silent, Split
 from ...stats.gate import Cause, Reason
 
 _SIDES = {Split.TRAIN: "train", Split.HOLDOUT: "held-out"}
@@ -15,6 +15,8 @@ def in_words(reason: Reason, names: Mapping[str, str]) -> str:
     side = _SIDES.get(reason.split or Split.TRAIN, "")
     if reason.cause is Cause.COULD_NOT_CONVINCE:
         return _too_few(reason, side)
+    if reason.silent is not None:
+        return _too_silent(reason, reason.silent, side)
     return {
         Cause.FLIPS_TOO_OFTEN: f"Two runs of the same version disagree in {_percent(reason.value)} of all cases, and "
         f"{_percent(reason.limit)} are allowed: such scenarios show little. Make steadier: {_named(reason, names)}.",
@@ -22,7 +24,8 @@ def in_words(reason: Reason, names: Mapping[str, str]) -> str:
         Cause.NOT_TRIED_AGAINST_ITSELF: "No scenario ran twice on one version, so nobody knows how steady they are. "
         "Set evaluation.repeats to 2 or more.",
         Cause.NO_PAIR: f"No {side} scenario gave a result in both versions.",
-        Cause.CRITICAL_WITHOUT_RESULT: f"Critical scenarios gave no result ({side}): {_named(reason, names)}.",
+        Cause.CRITICAL_WITHOUT_RESULT: "Critical scenarios did not give a result in every run "
+        f"({side}): {_named(reason, names)}.",
         Cause.HELD_OUT_USED_UP: f"The held-out set was asked about {_count(reason.value)} other changes, as often as "
         "planned. Hold out others: hermes ratchet scenario rotate",
         Cause.NO_GAIN: f"No gain on {side}: {_points(reason.value)}.",
@@ -43,6 +46,14 @@ def _too_few(reason: Reason, side: str) -> str:
     return (
         f"No result on {_count(reason.value)} {side} scenarios could have convinced; it takes {_count(reason.limit)} "
         "like them."
+    )
+
+
+def _too_silent(reason: Reason, silent: Silent, side: str) -> str:
+    return (
+        f"Too many {side} runs gave no result: {silent.candidate} of the change and {silent.baseline} of the version "
+        f"before. If each of them went against the change, its gain may be chance (p = {_p(reason.value)}, limit "
+        f"{_p(reason.limit)}). See why they gave none, and evaluate again."
     )
 
 

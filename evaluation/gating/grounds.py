@@ -14,7 +14,7 @@ from ..judging import stored
 from ..results import Evaluation, evaluator_hash, total
 from ..running.sandbox import isolation
 from ..scenario import holdout
-from ..scenario.scenarios import set_hash
+from ..scenario.scenarios import holdout_set, set_hash
 from .report_document import Findings
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def of(tx: Connection, evaluation: Evaluation, confirmation: Evaluation | None, 
     return {
         "scenario_set_hash": set_hash(evaluation.scenarios),
         "holdout_version": version,
+        "holdout_set_hash": set_hash(holdout_set(tx, evaluation.job.profile)),
         "repeats": evaluation.context.settings.evaluation.repeats,
         "runs": dict(evaluation.run_ids),
         "holdout_runs": dict(confirmation.run_ids) if confirmation else None,

@@ -26,6 +26,17 @@ def rules(settings: EvaluationSettings, seed: int | None = None) -> GateRules:
     return GateRules(planned=settings.confirmations, max_flip_rate=settings.max_flip_rate, precision=precision)
 
 
+def described(by: GateRules) -> dict[str, float]:
+    """The rules as a report states them; an approval compares them with those of its day."""
+    return {
+        "screen": by.screen,
+        "alpha": by.alpha,
+        "planned": by.planned,
+        "max_flip_rate": by.max_flip_rate,
+        "power": by.precision.power,
+    }
+
+
 def pairs(rows: Rows) -> tuple[Pair, ...]:
     """The runs of each scenario in both arms, from stored results."""
     runs: dict[int, dict[str, list[bool | None]]] = {}
@@ -55,8 +66,16 @@ def screened(rows: Rows, blocking: frozenset[str], by: GateRules) -> Decision:
 
 
 def confirmed(
-    rows: Rows, holdout: Rows, blocking: frozenset[str], earlier: tuple[float, ...], by: GateRules
+    rows: Rows,
+    holdout: Rows,
+    blocking: frozenset[str],
+    earlier: tuple[float, ...],
+    by: GateRules,
+    decided_at: float | None = None,
 ) -> Decision:
-    """What both splits say. ``earlier`` are the p-values of the other changes asked about on this held-out version."""
+    """What both splits say. ``earlier`` are the p-values of the other changes asked about on this held-out version.
+
+    ``decided_at`` is the level at which these held-out results were judged before, if they were.
+    """
     train = pairs(rows)
-    return gate.decide(Evidence(train, pairs(holdout), blocking, earlier, flips(train)), by)
+    return gate.decide(Evidence(train, pairs(holdout), blocking, earlier, flips(train), decided_at), by)

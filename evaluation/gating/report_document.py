@@ -12,6 +12,7 @@ from typing import Any
 from ...stats.comparison import Comparison, Split
 from ...stats.flips import FlipRate
 from ...stats.gate import Decision, GateRules, Reason
+from ..scenario.authors import Author
 from ..scenario.holdout import Usage
 from . import pairing
 from .confirming import Asked
@@ -31,6 +32,7 @@ class Findings:
     compared: Sequence[ScenarioComparison]
     asked: Asked | None
     usage: Usage
+    authors: Sequence[Author]
 
 
 def measured(found: Findings) -> dict[str, Any]:
@@ -48,15 +50,9 @@ def measured(found: Findings) -> dict[str, Any]:
         "effect": decision.train.difference,
         "train": _comparison(decision.train),
         "holdout": _holdout(decision, decision.holdout, found.asked) if decision.holdout and found.asked else None,
-        "holdout_set": asdict(found.usage),
+        "holdout_set": {**asdict(found.usage), "authors": [asdict(one) for one in found.authors]},
         "steadiness": _steadiness(pairing.flips(pairing.pairs(found.rows)), names, found.by),
-        "rules": {
-            "screen": found.by.screen,
-            "alpha": found.by.alpha,
-            "planned": found.by.planned,
-            "max_flip_rate": found.by.max_flip_rate,
-            "power": found.by.precision.power,
-        },
+        "rules": pairing.described(found.by),
     }
 
 
@@ -81,10 +77,12 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "ties": len(found.ties),
         "losses": len(found.losses),
         "without_result": len(found.left_out),
+        "runs_without_result": asdict(found.silent),
         "difference": found.difference,
         "interval": asdict(found.interval) if found.interval else None,
         "method": found.method.value,
         "p": found.p,
+        "worst_p": found.worst_p,
         "level": found.level,
         "best_p": found.best_p,
         "scenarios_needed": found.scenarios_needed,

@@ -104,4 +104,9 @@ def _row(experiment_id: int, run_id: str, vote: Vote) -> dict[str, object]:
 
 def _insert(tx: Connection, rows: list[dict[str, object]]) -> None:
     if rows:
-        tx.execute(insert(schema.judge_votes), rows)
+        tx.execute(insert(schema.judge_votes), [{name: _storable(one) for name, one in row.items()} for row in rows])
+
+
+def _storable(value: object) -> object:
+    """Without halves of characters, which a judge's JSON can hold and SQLite refuses."""
+    return value.encode("utf-8", "replace").decode("utf-8") if isinstance(value, str) else value

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path, PurePosixPath
@@ -28,6 +28,7 @@ __all__ = ["AgentRun", "RunRequest", "Tokens", "ToolCall", "run_agent_once", "te
 ALLOWED_TOOLSETS = frozenset({"clarify", "memory", "search", "session_search", "skills", "todo", "web"})
 _NEED_NETWORK = frozenset({"search", "web"})
 MAX_REASON = 500
+MAX_FIGURE = 2**53
 CANCELLED = "the run was cancelled"
 _addresses: dict[ModelAccess, Address] = {}
 
@@ -110,8 +111,8 @@ class AgentRun:
 def run_agent_once(request: RunRequest) -> AgentRun:
     """Puts a worker's home into the arm's state, runs the agent on the scenario, and says what came of it.
 
-    Whatever goes wrong around the agent (home, process, model, time) becomes ``error``. Raises BadInput only, for a
-    toolset that an evaluation does not allow.
+    Whatever goes wrong around the agent (home, process, model, time, an answer that nobody can read) becomes
+    ``error``. Raises BadInput only, for a toolset that an evaluation does not allow.
     """
     check_toolsets(request.toolsets)
     if lacking := missing_tool(request.needs, request.toolsets):
@@ -124,6 +125,8 @@ def run_agent_once(request: RunRequest) -> AgentRun:
             outcome = AgentRun(error=error.message)
         except OSError as error:
             outcome = AgentRun(error=f"the run could not be set up: {error}", transient=True)
+        except Exception as error:  # whatever a model or a tool said: it concerns this run alone
+            outcome = AgentRun(error=f"what the agent did could not be read: {type(error).__name__}")
     if turn.cancelled.is_set():
         outcome = AgentRun(error=CANCELLED)
     return replace(outcome, seconds=time.monotonic() - started)
@@ -154,12 +157,11 @@ def _run(request: RunRequest, turn: Turn) -> AgentRun:
     except Died as last_words:
         return AgentRun(error=_without(access.secrets, f"the agent's process died: {last_words}"), transient=True)
     try:
-        document = json.loads(answer)
+        document = _readable(json.loads(answer))
     except ValueError:
         return AgentRun(error="the agent's process answered with something that is not JSON", transient=True)
-    if document["error"] is not None:
-        document["error"] = _without(access.secrets, document["error"])
-    return _read(document, request)
+    exposed = _exposed(document, request)  # of the texts as they were: the file itself may hold what is taken out
+    return replace(_read(_scrubbed(document, access.secrets)), exposed=exposed)
 
 
 def _answer(request: RunRequest, access: ModelAccess, turn: Turn) -> bytes:
@@ -193,36 +195,71 @@ def _model_address(request: RunRequest, access: ModelAccess, turn: Turn) -> Addr
 
 
 def _without(secrets: frozenset[str], text: str) -> str:
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "[secret]")
+    text = _scrubbed(text, secrets)
     return text if len(text) <= MAX_REASON else text[:MAX_REASON] + "..."
 
 
-def _read(document: Mapping[str, Any], request: RunRequest) -> AgentRun:
+def _scrubbed(document: Any, secrets: frozenset[str]) -> Any:
+    """A document without the values by which the agent reaches its model, also as they stand in a JSON text."""
+    spelled = {form for secret in secrets for form in (secret, json.dumps(secret)[1:-1])}
+    longest_first = sorted(spelled, key=len, reverse=True)
+
+    def without(text: str) -> str:
+        for secret in longest_first:
+            text = text.replace(secret, "[secret]")
+        return text
+
+    return _each_text(document, without)
+
+
+def _readable(document: Any) -> Any:
+    """A document whose texts can be stored: half a character, which JSON can carry, becomes a question mark."""
+    return _each_text(document, lambda text: text.encode("utf-8", "replace").decode("utf-8"))
+
+
+def _each_text(document: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(document, str):
+        return change(document)
+    if isinstance(document, list):
+        return [_each_text(one, change) for one in document]
+    if isinstance(document, dict):
+        return {change(name): _each_text(one, change) for name, one in document.items()}
+    return document
+
+
+def _read(document: Mapping[str, Any]) -> AgentRun:
     """The worker's document as a value; a document with an error may hold nothing else."""
-    cost = document.get("cost_usd")
+    cost, error = document.get("cost_usd"), document["error"]
     return AgentRun(
         answer=str(document.get("answer") or ""),
-        tool_trace=tuple(ToolCall(c["name"], c["arguments"], c["ok"]) for c in document.get("tool_trace") or ()),
+        tool_trace=tuple(
+            ToolCall(str(c["name"]), str(c["arguments"]), bool(c["ok"])) for c in document.get("tool_trace") or ()
+        ),
         tokens=_tokens(document.get("tokens") or {}),
-        cost_micro_usd=None if cost is None else round(Decimal(str(cost)) * 1_000_000),
+        cost_micro_usd=None if cost is None else _figure(round(Decimal(str(cost)) * 1_000_000)),
         model=str(document.get("model") or ""),
         provider=str(document.get("provider") or ""),
-        error=document.get("error"),
-        exposed=_exposed(document, request),
+        error=None if error is None else _without(frozenset(), str(error)),
         completed=bool(document.get("completed")),
         exit_reason=str(document.get("exit_reason") or ""),
         session_id=str(document.get("session_id") or ""),
-        calls=document.get("calls"),
-        transient=document.get("error") is not None,
+        calls=None if document.get("calls") is None else _figure(document["calls"]),
+        transient=error is not None,
     )
+
+
+def _figure(number: Any) -> int:
+    """A figure that the database can hold. Raises ValueError."""
+    if not 0 <= int(number) <= MAX_FIGURE:
+        raise ValueError(f"{number} is no figure of a run")
+    return int(number)
 
 
 def _tokens(figures: Mapping[str, int | None]) -> Tokens | None:
     """The figures, None when the model gave none: a real answer never costs zero tokens."""
     if not figures.get("total"):
         return None
-    return Tokens(**{name: int(figures.get(name) or 0) for name in Tokens.__dataclass_fields__})
+    return Tokens(**{name: _figure(figures.get(name) or 0) for name in Tokens.__dataclass_fields__})
 
 
 def _exposed(document: Mapping[str, Any], request: RunRequest) -> bool | None:

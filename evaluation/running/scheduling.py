@@ -20,10 +20,12 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Generic, TypeVar
 
+from ...errors import BadInput, Unavailable
+from ..checks import CheckOutcome, Outcome
 from ..judging.background import begun
 from ..judging.grading import Graded
 from . import agent_process
-from .runner import AgentRun, RunRequest, Tokens, run_agent_once
+from .runner import MAX_REASON, AgentRun, RunRequest, Tokens, run_agent_once
 
 POLL_S = 0.3
 """Seconds between two questions whether to go on."""
@@ -85,7 +87,8 @@ class Plan(Generic[TaskT]):
 def run(plan: Plan[TaskT], executor: Executor) -> Ending:
     """Run a plan to its end; whatever interrupts it, no agent stays behind and what was graded is kept.
 
-    Raises what a run, a grade or ``keep`` raised.
+    What one run or its grade raises becomes the result of that run: none, and why. Raises what ``keep`` raised, and
+    from a run BadInput and Unavailable, which would meet all others too.
     """
     loop = _Loop(plan, executor)
     try:
@@ -227,10 +230,10 @@ class _Loop(Generic[TaskT]):
         elif event in self.running:
             with self.lock:
                 one = self.running.pop(event)  # type: ignore[arg-type]
-            self._ran(one, event.result())  # type: ignore[arg-type]
+            self._ran(one, _result(event))  # type: ignore[arg-type]
         elif event in self.grading:
             task, ran = self.grading.pop(event)  # type: ignore[arg-type]
-            self.saver.put(task, ran, event.result())  # type: ignore[arg-type]
+            self.saver.put(task, ran, _graded(event.result))  # type: ignore[arg-type]
 
     def _ran(self, one: _Try[TaskT], result: AgentRun) -> None:
         self.tries += 1
@@ -286,7 +289,10 @@ class _Saver(Generic[TaskT]):
     def _work(self) -> None:
         try:
             while batch := self._batch():
-                graded = [Finished(task, ran, found or self._plan.grade(task, ran)) for task, ran, found in batch]
+                graded = [
+                    Finished(task, ran, found or _graded(partial(self._plan.grade, task, ran)))
+                    for task, ran, found in batch
+                ]
                 self._plan.keep(graded)
                 self._tell(len(graded))
         except BaseException as error:
@@ -308,6 +314,31 @@ class _Saver(Generic[TaskT]):
         if batch:
             self._queue.put(None)  # the end is found again behind the last batch
         return batch
+
+
+def _result(future: Future[AgentRun]) -> AgentRun:
+    """What a run came to; what it raised is its own affair and not that of the others."""
+    try:
+        return future.result()
+    except (BadInput, Unavailable):  # the settings are wrong, or what we stand on does not work: so for all others
+        raise
+    except Exception as error:
+        return AgentRun(error=f"the run could not be made: {_named(error)}")
+
+
+def _graded(grade: Callable[[], Graded]) -> Graded:
+    """What checks and judge say, or that they could not."""
+    try:
+        return grade()
+    except Unavailable:
+        raise
+    except Exception as error:
+        return Graded(CheckOutcome(Outcome.NO_RESULT, f"the run could not be graded: {_named(error)}"), {})
+
+
+def _named(error: Exception) -> str:
+    words = str(error).encode("utf-8", "replace").decode("utf-8")[:MAX_REASON]
+    return f"{type(error).__name__}: {words}" if words else type(error).__name__
 
 
 def _with_costs_of(before: AgentRun | None, run: AgentRun) -> AgentRun:

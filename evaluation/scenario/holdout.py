@@ -60,6 +60,14 @@ class Confirmation:
 
 
 @dataclass(frozen=True)
+class Read:
+    """A job that began to ask a version of the held-out set about a change."""
+
+    job_id: int
+    created_at: str
+
+
+@dataclass(frozen=True)
 class Usage:
     """How worn a held-out set is. ``since`` is None for the first version; ``reveals`` are unlocks by reviewers."""
 
@@ -117,6 +125,14 @@ def confirmed(tx: Connection, profile: str, number: int, change: str) -> Confirm
     mine = (table.c.profile == profile) & (table.c.version == number) & (table.c.change_sha256 == change)
     row = tx.execute(select(table).where(mine)).one_or_none()
     return None if row is None else as_record(Confirmation, row)
+
+
+def reads_of(tx: Connection, profile: str, number: int, change: str) -> list[Read]:
+    """Every job that asked this version about this very change, oldest first, whatever experiment it was for."""
+    table = schema.holdout_reads
+    mine = (table.c.profile == profile) & (table.c.version == number) & (table.c.change_sha256 == change)
+    rows = tx.execute(select(table.c.job_id, table.c.created_at).where(mine).order_by(table.c.id))
+    return [Read(row.job_id, row.created_at) for row in rows]
 
 
 def read_by(tx: Connection, job: Job) -> int | None:

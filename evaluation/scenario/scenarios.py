@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _NO_CHECKS = "[]"
+MAX_SCENARIOS = 2_000
+"""In use in one profile: each new one is compared with all others, and no evaluation asks a tenth of them."""
 
 
 @dataclass(frozen=True)
@@ -129,15 +132,20 @@ def edit_scenario(
     input_text: str | None = None,
     checks: Sequence[object] | str | None = None,
     critical: bool | None = None,
+    signed: Signed | None = None,
 ) -> Scenario:
     """Change what is given of a scenario; results that it gave keep what it was.
 
-    Of a held-out one only its name and whether it is critical: what nobody may see, nobody may rewrite. A draft that
-    came from a session falls into its split with its first checks. Raises UnknownScenario, BadInput for a wrong check
-    or text, Conflict for a name in use or a held-out scenario.
+    Of a held-out one only its name and whether it is critical: what nobody may see, nobody may rewrite. That it blocks
+    no more is signed. A draft that came from a session falls into its split with its first checks. Raises
+    UnknownScenario, BadInput for a wrong check or text, Conflict for a name in use or a held-out scenario, and for want
+    of a signature what :func:`consent.require` does.
     """
-    with context.store.write() as tx:
-        found = _load(tx, scenario_id)
+
+    def weakens(one: Scenario) -> bool:
+        return bool(one.holdout and one.critical and critical is False)
+
+    with _agreed(context, Purpose.UNCRITICAL_HOLDOUT, weakens, scenario_id, actor, signed) as (tx, found, agreed):
         if found.holdout and (input_text is not None or checks is not None):
             raise Conflict(
                 f"Scenario {scenario_id} is held out: its input and checks stay. Delete it and add another.",
@@ -161,7 +169,9 @@ def edit_scenario(
             "updated_at": clock.stamp(),
         }
         tx.execute(update(schema.scenarios).where(schema.scenarios.c.id == scenario_id).values(stored))
-        events.emit(tx, "scenario.edited", profile=found.profile, scenario_id=scenario_id, actor=actor.name)
+        switched = {} if stored["critical"] == found.critical else {"critical": bool(stored["critical"])}
+        facts: dict[str, Any] = {"scenario_id": scenario_id, "actor": agreed.name, **switched}
+        events.emit(tx, "scenario.edited", profile=found.profile, **facts)
         return _shown(_load(tx, scenario_id))
 
 
@@ -170,34 +180,28 @@ def delete_scenario(context: Context, scenario_id: int, actor: Actor, signed: Si
 
     Raises UnknownScenario, and for a held-out one what :func:`consent.require` does.
     """
-    with context.store.read() as tx:
-        held_out = _load(tx, scenario_id).holdout
-    attempt = consent.attempt(context, actor, Purpose.DELETE_HOLDOUT, signed) if held_out else context.store.write()
-    with attempt as tx:
-        found = _load(tx, scenario_id)
-        if held_out:
-            claim = Claim(purpose=Purpose.DELETE_HOLDOUT, profile=found.profile, scenario=scenario_id)
-            actor = consent.require(context, tx, claim, actor, signed).actor
+    purpose = Purpose.DELETE_HOLDOUT
+    with _agreed(context, purpose, _is_held_out, scenario_id, actor, signed) as (tx, found, agreed):
         table = schema.scenarios
         moment = clock.stamp()
         tx.execute(update(table).where(table.c.id == scenario_id).values(deleted_at=moment, updated_at=moment))
-        events.emit(tx, "scenario.deleted", profile=found.profile, scenario_id=scenario_id, actor=actor.name)
+        events.emit(tx, "scenario.deleted", profile=found.profile, scenario_id=scenario_id, actor=agreed.name)
 
 
-def restore_scenario(context: Context, scenario_id: int, actor: Actor) -> Scenario:
-    """Take a deleted scenario into use again; one in use stays as it is.
+def restore_scenario(context: Context, scenario_id: int, actor: Actor, signed: Signed | None = None) -> Scenario:
+    """Take a deleted scenario into use again; one in use stays as it is. That of a held-out one is signed.
 
-    Raises UnknownScenario, Conflict when another one has its name by now, SplitNotDisjoint.
+    Raises UnknownScenario, Conflict when another one has its name by now, SplitNotDisjoint, and for a held-out one what
+    :func:`consent.require` does.
     """
-    table = schema.scenarios
-    with context.store.write() as tx:
-        found = _load(tx, scenario_id, deleted=True)
+    table, purpose = schema.scenarios, Purpose.RESTORE_HOLDOUT
+    with _agreed(context, purpose, needs_restoring, scenario_id, actor, signed, deleted=True) as (tx, found, agreed):
         if found.deleted_at is not None:
             _check_free(tx, found.profile, found.name)
             check_apart(found, in_use(tx, found.profile, holdout=not found.holdout))
             changed = {"deleted_at": None, "updated_at": clock.stamp()}
             tx.execute(update(table).where(table.c.id == scenario_id).values(changed))
-            events.emit(tx, "scenario.restored", profile=found.profile, scenario_id=scenario_id, actor=actor.name)
+            events.emit(tx, "scenario.restored", profile=found.profile, scenario_id=scenario_id, actor=agreed.name)
         return _shown(_load(tx, scenario_id))
 
 
@@ -237,6 +241,45 @@ def set_hash(scenarios: Sequence[Scenario]) -> str:
     return hashlib.sha256(json.dumps([[s.id, s.snapshot()] for s in scenarios]).encode("utf-8")).hexdigest()
 
 
+def deleted_scenario(context: Context, scenario_id: int) -> Scenario:
+    """One scenario, deleted or not, a held-out one by name only. Raises UnknownScenario."""
+    with context.store.read() as tx:
+        return _shown(_load(tx, scenario_id, deleted=True))
+
+
+def needs_restoring(scenario: Scenario) -> bool:
+    """Whether taking it into use again takes a signature."""
+    return bool(scenario.holdout and scenario.deleted_at is not None)
+
+
+def _is_held_out(scenario: Scenario) -> bool:
+    return bool(scenario.holdout)
+
+
+@contextmanager
+def _agreed(
+    context: Context,
+    purpose: Purpose,
+    needed: Callable[[Scenario], bool],
+    scenario_id: int,
+    actor: Actor,
+    signed: Signed | None,
+    *,
+    deleted: bool = False,
+) -> Iterator[tuple[Connection, Scenario, Actor]]:
+    """A write transaction on a scenario, with a reviewer's consent where it is ``needed``, and by whom it is then."""
+    with context.store.read() as tx:
+        asked = needed(_load(tx, scenario_id, deleted=deleted))
+    with consent.attempt(context, actor, purpose, signed) if asked else context.store.write() as tx:
+        found = _load(tx, scenario_id, deleted=deleted)
+        if asked:
+            claim = Claim(purpose=purpose, profile=found.profile, scenario=scenario_id)
+            actor = consent.require(context, tx, claim, actor, signed).actor
+        elif needed(found):
+            raise Conflict(f"Scenario {scenario_id} was changed this very moment. Try again.", scenario_id=scenario_id)
+        yield tx, found, actor
+
+
 def _load(tx: Connection, scenario_id: int, *, deleted: bool = False) -> Scenario:
     table = schema.scenarios
     query = select(table).where(table.c.id == scenario_id)
@@ -274,7 +317,11 @@ def _check_free(tx: Connection, profile: str, name: str) -> None:
     table = schema.scenarios
     query = select(table.c.id).where(table.c.profile == profile, table.c.name == name, table.c.deleted_at.is_(None))
     if tx.execute(query).one_or_none():
-        raise Conflict(f"Profile '{profile}' has a scenario named '{name}' already. Choose another name.")
+        raise _taken(profile, name)
+
+
+def _taken(profile: str, name: str) -> Conflict:
+    return Conflict(f"Profile '{profile}' has a scenario named '{name}' already. Choose another name.")
 
 
 def insert_scenario(
@@ -287,25 +334,39 @@ def insert_scenario(
     critical: bool = False,
     source: str = "person",
 ) -> Scenario:
-    """Store one in the caller's transaction.
+    """Store one in the caller's transaction. Raises what :func:`made_of` does."""
+    made = made_of(profile, text, in_use(tx, profile), holdout=holdout, critical=critical, source=source)
+    return insert_checked(tx, made, actor)
 
-    Raises Conflict for a name in use, SplitNotDisjoint, BadInput for a held-out draft.
+
+def made_of(
+    profile: str,
+    text: ScenarioText,
+    known: Sequence[Scenario],
+    *,
+    holdout: bool = False,
+    critical: bool = False,
+    source: str = "person",
+) -> Scenario:
+    """A scenario that may stand beside the ``known``, all others of its profile in use; not stored, so without an id.
+
+    Raises Conflict for a name in use or too many of them, SplitNotDisjoint, BadInput for a held-out draft.
     """
-    _check_free(tx, profile, text.name)
+    if any(one.name == text.name for one in known):
+        raise _taken(profile, text.name)
+    if len(known) >= MAX_SCENARIOS:
+        raise Conflict(f"Profile '{profile}' has {MAX_SCENARIOS:,} scenarios, and no more are kept. Delete some first.")
     if holdout and not json.loads(text.checks):
         raise BadInput("A held-out scenario needs checks from the start: nobody could add any later.")
-    moment = clock.stamp()
-    row = {
-        **_stored(text),
-        "profile": profile,
-        "holdout": int(holdout),
-        "critical": int(critical),
-        "source": source,
-        "created_at": moment,
-        "updated_at": moment,
-    }
-    scenario_id = int(tx.execute(insert(schema.scenarios).values(row)).lastrowid)
-    made = _load(tx, scenario_id)
-    check_apart(made, in_use(tx, made.profile, holdout=not made.holdout))
-    events.emit(tx, "scenario.added", profile=profile, scenario_id=scenario_id, actor=actor.name)
+    moment, facts = clock.stamp(), (int(holdout), source, int(critical))
+    made = Scenario(0, profile, text.name, text.input, text.checks, *facts, moment, moment, None)
+    check_apart(made, [one for one in known if one.holdout != made.holdout])
     return made
+
+
+def insert_checked(tx: Connection, made: Scenario, actor: Actor) -> Scenario:
+    """Store what :func:`made_of` made, provided that the scenarios in use are still those it was given."""
+    row = {name: value for name, value in made.__dict__.items() if name != "id"}
+    scenario_id = int(tx.execute(insert(schema.scenarios).values(row)).lastrowid)
+    events.emit(tx, "scenario.added", profile=made.profile, scenario_id=scenario_id, actor=actor.name)
+    return replace(made, id=scenario_id)

@@ -96,8 +96,8 @@ def _reveal(context: Context, question: Question, signer: str, actor: Actor) -> 
     return consent.ask(context, Claim(purpose=question.purpose, profile=profile), signer, actor)
 
 
-def _delete(context: Context, question: Question, signer: str, actor: Actor) -> Challenge:
-    claim = Claim(purpose=Purpose.DELETE_HOLDOUT, profile=question.named_profile(), scenario=question.scenario)
+def _one_held_out(context: Context, question: Question, signer: str, actor: Actor) -> Challenge:
+    claim = Claim(purpose=question.purpose, profile=question.named_profile(), scenario=question.scenario)
     return consent.ask(context, claim, signer, actor)
 
 
@@ -111,6 +111,8 @@ _ASKED: Mapping[Purpose, Callable[[Context, Question, str, Actor], Challenge]] =
         Purpose.RESUME: _resume,
         Purpose.REVEAL_HOLDOUT: _reveal,
         Purpose.ROTATE_HOLDOUT: _reveal,
-        Purpose.DELETE_HOLDOUT: _delete,
+        Purpose.DELETE_HOLDOUT: _one_held_out,
+        Purpose.RESTORE_HOLDOUT: _one_held_out,
+        Purpose.UNCRITICAL_HOLDOUT: _one_held_out,
     }
 )

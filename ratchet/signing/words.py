@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
@@ -59,6 +59,8 @@ def _what(claim: Claim) -> str:
         Purpose.REVEAL_HOLDOUT: f"Show the held-out scenarios of profile '{claim.profile}'",
         Purpose.ROTATE_HOLDOUT: f"Show the held-out scenarios of profile '{claim.profile}' for good, hold out others",
         Purpose.DELETE_HOLDOUT: f"Delete held-out scenario {claim.scenario} of profile '{claim.profile}'",
+        Purpose.RESTORE_HOLDOUT: f"Restore the deleted held-out scenario {claim.scenario} of '{claim.profile}'",
+        Purpose.UNCRITICAL_HOLDOUT: f"Let held-out scenario {claim.scenario} of '{claim.profile}' block no change",
     }.get(claim.purpose, claim.purpose.value)
     return _flat(sentence)
 
@@ -114,7 +116,31 @@ def _evaluation(tx: Connection, claim: Claim) -> str:
     compared = report.get("scenarios")
     count = len(compared) if isinstance(compared, list) else 0
     said = f"{report.get('verdict')}, {shown} passed on {count} train scenarios"
-    return _flat(f"{said}{_held_out(report.get('holdout'))}{_decisive(report.get('reasons'))}")
+    held_out = f"{_held_out(report.get('holdout'))}{_silent(report.get('holdout'))}"
+    return _flat(f"{said}{held_out}{_decisive(report.get('reasons'))}{_authors(report.get('holdout_set'))}")
+
+
+def _silent(found: object) -> str:
+    """Runs that gave no result, where there are any."""
+    counted = found.get("runs_without_result") if isinstance(found, dict) else None
+    if not isinstance(counted, dict) or not any(counted.values()):
+        return ""
+    return f" ({counted.get('candidate')} runs of the change and {counted.get('baseline')} before it gave no result)"
+
+
+def _authors(found: object) -> str:
+    """Who added the held-out scenarios: nobody but a reviewer ever sees what they ask."""
+    authors = found.get("authors") if isinstance(found, dict) else None
+    if not isinstance(authors, list) or not authors:
+        return ""
+    return f" Held-out scenarios were added by {', '.join(_author(one) for one in authors if isinstance(one, dict))}."
+
+
+def _author(one: dict[str, Any]) -> str:
+    first, last = (str(one.get(name))[:10] for name in ("first", "last"))
+    when = first if first == last else f"{first} to {last}"
+    late = f", {one['late']} of them after the set was first asked" if one.get("late") else ""
+    return f"{one.get('actor')} ({one.get('scenarios')}, {when}{late})"
 
 
 def _held_out(found: object) -> str:

@@ -35,8 +35,6 @@ FREE = {
     "post /scenarios": "approvals are bound to the scenarios they were measured on",
     "post /scenarios/from-session": "approvals are bound to the scenarios they were measured on",
     "post /scenarios/import": "approvals are bound to the scenarios they were measured on",
-    "post /scenarios/{scenario_id}/restore": "approvals are bound to the scenarios they were measured on",
-    "patch /scenarios/{scenario_id}": "approvals are bound to the scenarios they were measured on",
 }
 SIGNED: list[tuple[str, str, dict[str, Any]]] = [
     ("post /experiments/{experiment_id}/approve", "/experiments/1/approve", {"override_reason": "a typo"}),
@@ -47,6 +45,8 @@ SIGNED: list[tuple[str, str, dict[str, Any]]] = [
     ("post /profiles/{profile}/resume", "/profiles/default/resume", {}),
     ("post /reviewers/unlock", "/reviewers/unlock", {"profile": "coder"}),
     ("delete /scenarios/{scenario_id}", "/scenarios/1", {}),
+    ("patch /scenarios/{scenario_id}", "/scenarios/1", {"critical": False}),
+    ("post /scenarios/{scenario_id}/restore", "/scenarios/2/restore", {}),
 ]
 
 
@@ -87,8 +87,11 @@ def arranged(
     with context.store.write() as tx:
         states.move(tx, 4, State.VERIFIED, SOMEBODY, "a test")
         tx.exec_driver_sql("UPDATE experiments SET live_verdict = 'inconclusive' WHERE id = 5")
-    hidden = {"profile": "coder", "name": "hidden", "input": "Guess.", "holdout": True, "checks": [{"type": "exit_ok"}]}
-    assert call("POST", "/scenarios", json=hidden).status_code == 201
+    hidden = {"profile": "coder", "holdout": True, "critical": True, "checks": [{"type": "exit_ok"}]}
+    for name, text in (("hidden", "Guess."), ("gone", "Which tree grows here?")):
+        assert call("POST", "/scenarios", json={**hidden, "name": name, "input": text}).status_code == 201
+    gone = sign(purpose="delete-holdout", profile="coder", scenario=2)
+    assert call("DELETE", "/scenarios/2", json=gone).status_code == 200
     assert call("POST", "/profiles/default/pause").status_code == 200
 
     def everything() -> list[Any]:

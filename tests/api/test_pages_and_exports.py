@@ -182,16 +182,16 @@ def test_an_export_of_something_else_or_from_a_damaged_database_is_an_error(call
 
 
 def test_a_reviewer_sees_texts_words_and_what_hides_in_them(call: Any, dashboard: Path) -> None:
-    content = SOUL.replace("Be brief.", "Be very\u200b brief.")
+    content = SOUL.replace("Be brief.", "Be very\u200e brief.")
     number = call("POST", "/experiments", json={"profile": "coder", "content": content}).json()["experiment_id"]
     found = call("GET", f"/experiments/{number}/report").json()
     assert (found["base_text"], found["candidate_text"]) == (SOUL, content)
     words = found["word_diff"]
     assert "".join(one["text"] for one in words if one["change"] != "added") == SOUL
     assert "".join(one["text"] for one in words if one["change"] != "removed") == content
-    assert [one["text"] for one in words if one["change"] == "added"] == ["very\u200b "]
+    assert [one["text"] for one in words if one["change"] == "added"] == ["very\u200e "]
     assert found["invisible_characters"] == [
-        {"side": "candidate", "line": 3, "column": 18, "code": "U+200B", "name": "ZERO WIDTH SPACE"}
+        {"side": "candidate", "line": 3, "column": 18, "code": "U+200E", "name": "LEFT-TO-RIGHT MARK"}
     ]
     assert (found["drifted"], found["report"]) == (False, None)
     (dashboard / "profiles" / "coder" / "SOUL.md").write_text("# Another\n", encoding="utf-8")

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from karpathy_self_improve import schema
-from karpathy_self_improve.errors import GateNotPassed, NotEvaluated
+from karpathy_self_improve.errors import ApprovalVoid, GateNotPassed, NotEvaluated
 from karpathy_self_improve.evaluation import exports, labels
 from karpathy_self_improve.evaluation.gating import reports
 from karpathy_self_improve.evaluation.running import scheduling
@@ -24,6 +24,7 @@ from karpathy_self_improve.evaluation.running.runner import AgentRun, RunRequest
 from karpathy_self_improve.evaluation.scenario import scenarios
 from karpathy_self_improve.installation import overview
 from karpathy_self_improve.ratchet import approval, experiments
+from karpathy_self_improve.ratchet.actor import Actor
 
 HERE = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("gated_stage.py"))))
 BAD, GOOD, QUESTIONS, SOMEBODY = HERE.BAD, HERE.GOOD, HERE.QUESTIONS, HERE.SOMEBODY
@@ -221,7 +222,102 @@ def test_an_approval_needs_todays_scenarios(stage: Any) -> None:
     assert approval.approve(stage.context, number, SOMEBODY).state == "approved"
 
 
+def test_what_became_of_the_held_out_set_since_needs_another_evaluation(stage: Any) -> None:
+    def critical(now: bool) -> None:
+        scenarios.edit_scenario(stage.context, 16, SOMEBODY, critical=now)
+
+    stage.scenarios(6, 10)
+    number, _ = stage.evaluated(lost_at(15))
+    assert stage.report(number)["verdict"] == "passed"  # one loss among ten
+    critical(True)
+    with pytest.raises(NotEvaluated, match="The held-out scenarios of 'default' changed since"):
+        approval.approve(stage.context, number, SOMEBODY)
+    _, runs = stage.evaluated(lost_at(15), number)
+    assert (stage.report(number)["verdict"], held_out(runs, 6)) == ("blocked by a critical scenario", 0)
+    critical(False)
+    stage.evaluated(lost_at(15), number)
+    assert approval.approve(stage.context, number, SOMEBODY).state == "approved"
+    critical(True)
+    with pytest.raises(ApprovalVoid, match="the held-out scenarios changed since"):
+        approval.check_valid(stage.context, experiments.get(stage.context, number))
+
+
+def asked_about(request: RunRequest) -> int:
+    return QUESTIONS.index(request.scenario_input)
+
+
+def lost_at(number: int) -> Any:
+    """Gains everywhere but on this scenario, which only the version before passes."""
+
+    def says(request: RunRequest) -> str:
+        if asked_about(request) != number:
+            return improved(request)
+        return BAD if request.arm is Arm.CANDIDATE else GOOD
+
+    return says
+
+
+def test_rules_set_for_a_moment_change_no_verdict_and_pass_nothing(stage: Any) -> None:
+    def five_of_eight(request: RunRequest) -> str:
+        return BAD if asked_about(request) >= 11 else improved(request)
+
+    stage.scenarios(6, 8)
+    number, _ = stage.evaluated(five_of_eight)
+    held = stage.report(number)["holdout"]
+    assert (stage.report(number)["verdict"], held["p"], held["level"]) == ("failed", 1 / 32, 0.05 / 3)
+    stage.configure(confirmations=1)
+    stage.evaluated(five_of_eight, number)
+    held = stage.report(number)["holdout"]
+    assert (stage.report(number)["verdict"], held["fresh"], held["level"]) == ("failed", False, 0.05 / 3)
+    later, _ = stage.evaluated(improved)
+    assert stage.report(later)["verdict"] == "no verdict"
+    stage.configure(confirmations=3)
+    passed, _ = stage.evaluated(improved)
+    assert stage.report(passed)["verdict"] == "passed"
+    stage.configure(max_flip_rate=0.9)
+    with pytest.raises(NotEvaluated, match="The gate's rules of 'default' changed since"):
+        approval.approve(stage.context, passed, SOMEBODY)
+    stage.configure()
+    assert approval.approve(stage.context, passed, SOMEBODY).state == "approved"
+
+
 # --- the report
+
+
+def test_the_report_names_who_added_held_out_scenarios_and_when(stage: Any) -> None:
+    stage.scenarios(6, 6)
+    stage.evaluated(improved)
+    checks = [{"type": "must_contain", "value": GOOD}]
+    bot = Actor("bot", "os:bot")
+    late = scenarios.add_scenario(stage.context, "default", "late", QUESTIONS[14], checks, bot, holdout=True)
+    number, _ = stage.evaluated(improved)
+    first, second = stage.report(number)["holdout_set"]["authors"]
+    assert (first["actor"], first["scenarios"], first["late"]) == ("somebody", 6, 0)
+    assert second == {"actor": "bot", "scenarios": 1, "first": late.created_at, "last": late.created_at, "late": 1}
+    assert "late" not in json.dumps(stage.report(number)["reasons"])
+
+
+def test_runs_without_a_result_are_counted_by_arm_and_may_not_carry_a_gain(stage: Any) -> None:
+    class Silent(Runs):
+        """The candidate is never seen to have met the change where it would fail."""
+
+        def submit(self, _: Any, request: RunRequest, /) -> Any:
+            done = super().submit(_, request)
+            if asked_about(request) >= 12 and request.arm is Arm.CANDIDATE and self.second(request):
+                object.__setattr__(done.result(), "exposed", False)
+            return done
+
+        def second(self, request: RunRequest) -> bool:
+            return sum(one.scenario_input == request.scenario_input for one in self.asked if one.arm is request.arm) > 1
+
+    stage.scenarios(6, 10)
+    number = stage.proposed()
+    stage.run(number, Silent(lambda request: GOOD if asked_about(request) >= 12 else improved(request)))
+    report = stage.report(number)
+    assert (report["verdict"], report["reasons"][0]["cause"]) == ("no verdict", "too many runs without a result")
+    assert report["holdout"]["runs_without_result"] == {"baseline": 0, "candidate": 4}
+    assert (report["holdout"]["p"], report["holdout"]["losses"]) == (1 / 64, 0)
+    refused(stage, number, "Too many held-out runs gave no result: 4 of the change and 0 of the version before")
 
 
 def test_the_report_says_what_a_reviewer_decides_from(stage: Any) -> None:

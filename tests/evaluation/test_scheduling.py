@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from karpathy_self_improve.errors import DiskFailed
 from karpathy_self_improve.evaluation.checks import CheckOutcome, Outcome
 from karpathy_self_improve.evaluation.judging.grading import Graded
 from karpathy_self_improve.evaluation.running import scheduling, timetable
@@ -54,10 +55,9 @@ class Rehearsal:
         plan = Plan(
             tasks=tasks,
             request=lambda task: RunRequest(Path(), "SOUL.md", Arm.BASELINE, None, None, task),
-            grade=lambda *_: GRADED,
             keep=self.keep,
             ending=lambda: self.ending(),
-            **{"backoff_s": 0.01, **options},  # type: ignore[arg-type]
+            **{"grade": lambda *_: GRADED, "backoff_s": 0.01, **options},  # type: ignore[arg-type]
         )
         with ThreadPoolExecutor(8) as pool:
             return scheduling.run(plan, pool)
@@ -126,6 +126,46 @@ def test_what_cannot_be_kept_ends_everything(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(rehearsal, "keep", full)
     with pytest.raises(OSError, match="full"):
         rehearsal.run([str(n) for n in range(50)])
+
+
+@pytest.mark.parametrize("raised", [RecursionError("too deep"), UnicodeEncodeError("utf-8", "\ud800", 0, 1, "half")])
+def test_what_one_run_raises_is_its_own_result_and_ends_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    def act(task: str) -> AgentRun:
+        if task == "3":
+            raise raised
+        return ANSWERED
+
+    rehearsal = Rehearsal(monkeypatch, act)
+    assert rehearsal.run([str(n) for n in range(20)], retries=2) is Ending.FINISHED
+    failed = {one.task: str(one.run.error) for one in rehearsal.kept if one.run.error}
+    assert len(rehearsal.kept) == 20
+    assert failed.keys() == {"3"}
+    assert type(raised).__name__ in failed["3"]
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_run_that_cannot_be_graded_has_no_result_and_says_why(monkeypatch: pytest.MonkeyPatch, slow: bool) -> None:
+    def grade(task: str, _: AgentRun) -> Graded:
+        if task == "3":
+            raise RuntimeError("\ud800" + "x" * 10_000)
+        return GRADED
+
+    rehearsal = Rehearsal(monkeypatch, lambda _: ANSWERED)
+    assert rehearsal.run([str(n) for n in range(20)], grade=grade, slow_grade=slow) is Ending.FINISHED
+    [lost] = [one.graded.outcome for one in rehearsal.kept if one.graded is not GRADED]
+    assert lost.outcome is Outcome.NO_RESULT
+    assert lost.reason.startswith("the run could not be graded: RuntimeError: ?xxx")
+    assert len(lost.reason) < 1_000
+
+
+def test_what_we_stand_on_ends_everything_when_it_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def act(_: str) -> AgentRun:
+        raise DiskFailed("the disk is full")
+
+    with pytest.raises(DiskFailed):
+        Rehearsal(monkeypatch, act).run(["one"])
 
 
 def test_a_run_that_ended_before_a_stop_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,13 +26,14 @@ from karpathy_self_improve.errors import (
     ProfilePaused,
     RatchetError,
 )
-from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.gating import pairing, reports
 from karpathy_self_improve.evaluation.scenario import holdout, scenarios
 from karpathy_self_improve.ratchet import apply, approval, context, controls, experiments
 from karpathy_self_improve.ratchet.actor import Actor
 from karpathy_self_improve.ratchet.context import Context, open_context
 from karpathy_self_improve.ratchet.faults import Point
 from karpathy_self_improve.reviewing.refusals import NoReviewer
+from karpathy_self_improve.stats.gate import GateRules
 
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = b"# Soul\n\nBe brief. Be kind.\n"
@@ -77,6 +78,8 @@ def passed(tx: Any, **other: Any) -> dict[str, Any]:
         "verdict": "passed",
         "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, "default")),
         "holdout_version": holdout.version(tx, "default"),
+        "holdout_set_hash": scenarios.set_hash(scenarios.holdout_set(tx, "default")),
+        "rules": pairing.described(GateRules()),
         **other,
     }
 
@@ -376,7 +379,9 @@ def test_only_what_passed_is_approved_without_a_reason(here: Context, verdict: o
     assert approve(here, number, override_reason="a typo") == "approved"
 
 
-@pytest.mark.parametrize("other", [{"holdout_version": 2}, {"scenario_set_hash": "another"}])
+@pytest.mark.parametrize(
+    "other", [{"holdout_version": 2}, {"scenario_set_hash": "x"}, {"holdout_set_hash": "x"}, {"rules": {}}]
+)
 def test_what_passed_on_other_scenarios_has_to_be_measured_again(here: Context, other: dict[str, Any]) -> None:
     number = proposed(here)
     stored(here, number, **other)

@@ -119,7 +119,10 @@ def test_wins_ties_and_losses_are_named_and_silent_scenarios_left_out() -> None:
 def test_silent_scenarios_change_no_figure(train: str, silent: int) -> None:
     without, with_them = (compare(pairs("t", what), Split.TRAIN, 0.1, QUICK) for what in (train, train + "?" * silent))
     assert with_them.left_out[len(without.left_out) :] == tuple(f"t{len(train) + i}" for i in range(silent))
-    assert replace(with_them, left_out=()) == replace(without, left_out=())
+    worse = {"left_out": (), "silent": without.silent, "worst_p": without.worst_p}
+    assert replace(with_them, **worse) == replace(without, left_out=())
+    assert with_them.worst_p >= without.worst_p >= without.p
+    assert with_them.silent.candidate == without.silent.candidate + 3 * silent
 
 
 def test_without_a_single_pair_there_is_no_verdict() -> None:
@@ -187,7 +190,7 @@ def test_only_a_critical_scenario_blocks_by_itself(
 def test_a_blocked_confirmation_still_counts_for_later_candidates() -> None:
     decision = decide(asked("+" * 9, "+" * 9 + "-", critical=["h9"]), RULES)
     assert decision.holdout is not None
-    assert decision.adjusted_p == decision.holdout.p
+    assert decision.adjusted_p == decision.holdout.worst_p
 
 
 def test_a_critical_scenario_that_gave_no_result_is_not_unharmed() -> None:
@@ -198,6 +201,75 @@ def test_a_critical_scenario_that_gave_no_result_is_not_unharmed() -> None:
         decision = decide(evidence, RULES)
         assert (decision.verdict, causes(decision)) == (GateVerdict.NO_VERDICT, [Cause.CRITICAL_WITHOUT_RESULT])
         assert decision.reasons[0].scenarios == names
+
+
+# --- what gave no result
+
+
+def without(pairs: Sequence[Pair], share: float, rng: random.Random) -> tuple[Pair, ...]:
+    """The same runs where the candidate brings about that so many of those that fail give no result."""
+    return tuple(
+        replace(pair, candidate=tuple(None if run is False and rng.random() < share else run for run in pair.candidate))
+        for pair in pairs
+    )
+
+
+def alike(prefix: str, count: int, rng: random.Random) -> list[Pair]:
+    """Both arms pass equally often."""
+    shares = [rng.choice((0.05, 0.1, 0.2, 0.5, 0.8, 0.9)) for _ in range(count)]
+    arms = ([tuple(rng.random() < share for _ in range(3)) for _ in range(2)] for share in shares)
+    return [Pair(f"{prefix}{number}", *both) for number, both in enumerate(arms)]
+
+
+@pytest.mark.parametrize("count", [10, 20, 40])
+def test_a_candidate_that_gives_no_result_where_it_would_lose_passes_no_oftener(count: int) -> None:
+    rng = random.Random(count)
+    passed = 0
+    for _ in range(200):
+        train, holdout = (without(alike(prefix, count, rng), 0.6, rng) for prefix in "th")
+        passed += decide(Evidence(train, holdout, frozenset(), (), CALM), RULES).verdict is GateVerdict.PASSED
+    assert passed <= 0.02 * 200
+
+
+def test_a_gain_that_rests_on_missing_results_gets_no_verdict_and_the_runs_are_counted() -> None:
+    lost = [Pair(f"h{6 + number}", (True,) * 3, (True, None, None)) for number in range(4)]
+    evidence = replace(asked("+" * 6), holdout=(*pairs("h", "+" * 6), *lost))
+    decision = decide(evidence, RULES)
+    assert (decision.verdict, causes(decision)) == (GateVerdict.NO_VERDICT, [Cause.TOO_MANY_SILENT])
+    [reason] = decision.reasons
+    assert reason.silent is not None
+    assert (reason.split, reason.silent.candidate, reason.silent.baseline) == (Split.HOLDOUT, 8, 0)
+    assert decision.holdout is not None
+    assert (decision.holdout.p, decision.holdout.losses) == (1 / 64, ())  # what was measured is shown as it is
+    assert decision.adjusted_p == decision.holdout.worst_p == reason.value
+    assert decision.holdout.worst_p > RULES.alpha
+    harmless = replace(evidence, holdout=(*pairs("h", "+" * 9), lost[-1]))
+    assert decide(harmless, RULES).verdict is GateVerdict.PASSED
+
+
+@unhurried
+@given(outcomes, st.data())
+def test_no_result_never_helps_a_candidate_that_would_have_failed(train: str, data: st.DataObject) -> None:
+    before = pairs("t", train)
+    share, rng = data.draw(st.floats(0, 1)), data.draw(st.randoms(use_true_random=False))
+    honest = compare(before, Split.TRAIN, 0.1, QUICK)
+    assert compare(without(before, share, rng), Split.TRAIN, 0.1, QUICK).worst_p == honest.worst_p
+
+
+@pytest.mark.parametrize("candidate", [(True, None, True), (True, True, None), (None, None, None)])
+def test_a_critical_scenario_needs_every_run_of_the_candidate(candidate: tuple[bool | None, ...]) -> None:
+    evidence = asked("+" * 9, "+" * 9)
+    assert evidence.holdout is not None
+    silent = (*evidence.holdout, Pair("h9", (False, True, True), candidate))
+    decision = decide(replace(evidence, holdout=silent, critical=frozenset({"h9"})), RULES)
+    assert (decision.verdict, causes(decision)) == (GateVerdict.NO_VERDICT, [Cause.CRITICAL_WITHOUT_RESULT])
+    assert decide(replace(evidence, holdout=silent), RULES).verdict is GateVerdict.PASSED
+
+
+def test_what_was_decided_is_not_decided_anew_at_another_level() -> None:
+    evidence = replace(asked("+" * 9, "+++++=0"), decided_at=0.05 / 3)  # p = 1/32
+    assert decide(evidence, RULES).verdict is GateVerdict.FAILED
+    assert decide(replace(evidence, decided_at=None), RULES).verdict is GateVerdict.PASSED
 
 
 def test_scenarios_that_disagree_with_themselves_gate_nothing_and_are_named() -> None:
@@ -278,7 +350,7 @@ def test_one_repeat_is_judged_by_mcnemar_and_more_by_permutation() -> None:
 
 
 def test_the_interval_holds_the_difference_and_is_the_same_every_time() -> None:
-    evidence = asked("+++++-==", "+++++++--=")
+    evidence = asked("++++++-==", "+++++++--=")
     decision = decide(evidence)
     assert decision == decide(evidence)
     for found in (decision.train, decision.holdout):

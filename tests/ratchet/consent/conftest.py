@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from karpathy_self_improve.evaluation.gating import reports
+from karpathy_self_improve.evaluation.gating import pairing, reports
 from karpathy_self_improve.evaluation.scenario import holdout, scenarios
 from karpathy_self_improve.ratchet import apply, approval, events, experiments, states
 from karpathy_self_improve.ratchet.actor import Actor
@@ -23,6 +23,7 @@ from karpathy_self_improve.reviewing import changes, keys, reviewers
 from karpathy_self_improve.reviewing.challenges import Signed
 from karpathy_self_improve.reviewing.keys import KeyFile, SigningKey
 from karpathy_self_improve.reviewing.payload import Purpose
+from karpathy_self_improve.stats.gate import GateRules
 
 SOMEBODY = Actor("somebody", "os:somebody")
 OLD = b"# Soul\n\nBe brief. Be kind.\n"
@@ -64,6 +65,8 @@ class Desk:
                 "verdict": "passed",
                 "scenario_set_hash": scenarios.set_hash(scenarios.train_set(tx, "default")),
                 "holdout_version": holdout.version(tx, "default"),
+                "holdout_set_hash": scenarios.set_hash(scenarios.holdout_set(tx, "default")),
+                "rules": pairing.described(GateRules()),
             }
             return reports.store(tx, experiments.load(tx, number), {**today, **facts})
 

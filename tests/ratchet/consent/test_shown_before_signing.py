@@ -68,6 +68,18 @@ def test_what_the_approval_rests_on_is_shown_with_it(desk: Any) -> None:
     assert "NOT THE DEFAULTS" not in shown
 
 
+def test_who_added_held_out_scenarios_and_what_gave_no_result_is_shown(desk: Any) -> None:
+    number = desk.proposed()
+    ana = {"actor": "ana", "scenarios": 6, "first": "2026-01-02T03:04", "last": "2026-01-05T03:04", "late": 0}
+    bot = {"actor": "bot", "scenarios": 1, "first": "2026-02-03T03:04", "last": "2026-02-03T03:04", "late": 1}
+    held = {"difference": 0.25, "runs_without_result": {"baseline": 0, "candidate": 4}}
+    desk.evaluated(number, holdout=held, holdout_set={"authors": [ana, bot]})
+    shown = words(desk, Purpose.APPROVE, number)
+    assert "+25 points on held-out ones (4 runs of the change and 0 before it gave no result)" in shown
+    added = "ana (6, 2026-01-02 to 2026-01-05), bot (1, 2026-02-03, 1 of them after the set was first asked)"
+    assert f"Held-out scenarios were added by {added}." in shown
+
+
 def test_a_plan_that_differs_from_the_defaults_says_so(desk: Any) -> None:
     desk.settings("plugins: {entries: {karpathy-self-improve: {approval: signed, window: {n: 7, n_max: 9}}}}\n")
     shown = words(desk, Purpose.OVERRIDE, desk.proposed(), reason="x")

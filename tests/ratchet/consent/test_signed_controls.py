@@ -150,6 +150,32 @@ def test_deleting_a_held_out_scenario_is_signed(desk: Any) -> None:
     scenarios.delete_scenario(desk.context, other.id, SOMEBODY)
 
 
+def test_restoring_a_deleted_held_out_scenario_is_signed(desk: Any) -> None:
+    secret = held_out(desk)
+    about = {"profile": "default", "scenario": secret.id}
+    scenarios.delete_scenario(desk.context, secret.id, SOMEBODY, desk.signed(Purpose.DELETE_HOLDOUT, **about))
+    with pytest.raises(SignatureRefused):
+        scenarios.restore_scenario(desk.context, secret.id, SOMEBODY)
+    other = desk.signed(Purpose.DELETE_HOLDOUT, **about)
+    with pytest.raises(SignatureRefused, match="not to restore-holdout"):
+        scenarios.restore_scenario(desk.context, secret.id, SOMEBODY, other)
+    signed = desk.signed(Purpose.RESTORE_HOLDOUT, **about)
+    assert scenarios.restore_scenario(desk.context, secret.id, SOMEBODY, signed).deleted_at is None
+    assert desk.events("scenario.restored")[0].payload["actor"] == "alice"
+
+
+def test_that_a_held_out_scenario_blocks_no_more_is_signed_and_told(desk: Any) -> None:
+    secret = held_out(desk)
+    scenarios.edit_scenario(desk.context, secret.id, SOMEBODY, critical=True)
+    with pytest.raises(SignatureRefused):
+        scenarios.edit_scenario(desk.context, secret.id, SOMEBODY, critical=False)
+    assert scenarios.get_scenario(desk.context, secret.id).critical
+    signed = desk.signed(Purpose.UNCRITICAL_HOLDOUT, profile="default", scenario=secret.id)
+    assert not scenarios.edit_scenario(desk.context, secret.id, SOMEBODY, critical=False, signed=signed).critical
+    told = [one.payload for one in desk.events("scenario.edited")]
+    assert {("somebody", True), ("alice", False)} == {(one["actor"], one["critical"]) for one in told}
+
+
 # --- how a signature comes about
 
 
