@@ -43,7 +43,7 @@ def _edit(below: Commands) -> None:
         "change a scenario; results it gave keep what it was",
         """scenario edit 3 --checks '[{"type": "exit_ok"}]' --critical yes""",
         handler="scenarios.edit",
-        exits=("3  refused: a held-out one keeps its input and checks; to be critical no more, it takes a signature",),
+        exits=("3  refused: a held-out one keeps its words; critical no more is signed",),
     )
     values.identified(edit, "the scenario's number")
     edit.add_argument("--name", type=values.line, metavar="TEXT", help="another name")

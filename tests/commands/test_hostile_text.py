@@ -18,8 +18,10 @@ DANGEROUS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u
 @pytest.fixture
 def planted(ratchet: Any, unsigned: Path) -> None:
     """The hostile text as a rationale, in a file, as a reason, as an override and as a scenario's input."""
-    (unsigned / "SOUL.md").write_text(f"# Soul\n\nBe brief.\n{HOSTILE}\n", encoding="utf-8")
-    ratchet("new", "--replace", "Be brief.", f"Be {HOSTILE} brief.", "--why", HOSTILE)
+    skill = "skills/plain/SKILL.md"  # of SOUL.md the host would load nothing then, so that such a proposal is refused
+    (unsigned / skill).parent.mkdir(parents=True)
+    (unsigned / skill).write_text(f"# Plain\n\nBe brief.\n{HOSTILE}\n", encoding="utf-8")
+    ratchet("new", "--file", skill, "--replace", "Be brief.", f"Be {HOSTILE} brief.", "--why", HOSTILE)
     ratchet("approve", "1", "--override", HOSTILE)
     ratchet("new", "--target", "coder", "--replace", "hello", "good day", "--why", HOSTILE)
     ratchet("reject", "2", "--reason", HOSTILE)

@@ -39,7 +39,7 @@ with client.websocket_connect(f"/api/ws?token={web_server._SESSION_TOKEN}") as s
     for words in sys.argv[1:]:
         dispatched = call("command.dispatch", name="ratchet", arg=words, session_id=session)
         executed = call("slash.exec", command=f"/ratchet {words}", session_id=session)
-        print(json.dumps([dispatched["type"], dispatched["output"], executed["output"]]), file=answers)
+        print(json.dumps([dispatched["type"], dispatched["output"], executed["output"]]), file=answers, flush=True)
 """
 
 
