@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib.util
 import os
 import shutil
@@ -79,6 +80,23 @@ def tree() -> list[str]:
     listing = ["git", "-C", str(ROOT), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(listing, capture_output=True, text=True, check=True).stdout.split("\0")
     return sorted({name for name in names if name and (ROOT / name).is_file()})
+
+
+@pytest.fixture(scope="session")
+def debian_package() -> Callable[[str, Callable[[], object]], None]:
+    """``debian_package(name, there)``: installs it unless ``there()``, where that is possible: on Debian, as root."""
+
+    def install(name: str, there: Callable[[], object]) -> None:
+        if there() or os.geteuid() != 0 or not shutil.which("apt-get"):
+            return
+        with Path(tempfile.gettempdir(), "ratchet-tests-apt.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the tests' processes would take apt's own locks from each other
+            for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", name]):
+                if not there():
+                    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+                    subprocess.run(["apt-get", *words], **quiet, check=False)
+
+    return install
 
 
 @pytest.fixture

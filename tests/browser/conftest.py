@@ -49,11 +49,9 @@ def _installed() -> str | None:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
+def chromium(debian_package: Callable[[str, Callable[[], object]], None]) -> str:
     """The browser's command; on a Debian machine without one, and as root, it is installed first."""
-    if not _installed() and os.geteuid() == 0 and shutil.which("apt-get"):
-        for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", "chromium"]):
-            subprocess.run(["apt-get", *words], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    debian_package("chromium", _installed)
     found = _installed()
     if found is None:
         pytest.fail("No Chromium is here. Install it (Debian: the package chromium) and run the tests again.")

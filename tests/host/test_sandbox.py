@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -22,7 +22,20 @@ from karpathy_self_improve.evaluation.running.sandbox import Address, isolation
 
 pytestmark = pytest.mark.long
 FORGER = Path(__file__).with_name("forger.py")
-needs_bubblewrap = pytest.mark.skipif(sandbox.bubblewrap() is None, reason="bubblewrap does not work here")
+needs_bubblewrap = pytest.mark.usefixtures("bubblewrap")
+
+
+@pytest.fixture(scope="session")
+def bubblewrap(debian_package: Callable[[str, Callable[[], object]], None]) -> None:
+    """The sandbox these tests are about. Only a system that has none, or allows none, leaves them out."""
+    if sys.platform != "linux":
+        pytest.skip("bubblewrap is for Linux")
+    debian_package("bubblewrap", lambda: shutil.which("bwrap"))
+    sandbox.bubblewrap.cache_clear()
+    if shutil.which("bwrap") is None:
+        pytest.fail("No bubblewrap is here. Install it (Debian: the package bubblewrap) and run the tests again.")
+    if sandbox.bubblewrap() is None:
+        pytest.skip("this system lets no program make the namespaces of a sandbox")
 
 
 @pytest.fixture

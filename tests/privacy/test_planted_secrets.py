@@ -53,7 +53,6 @@ def test_no_type_is_missed_altogether(cases, planting):
 
 
 def test_what_detect_secrets_knows_by_its_tokens_is_found_too(cases):
-    pytest.importorskip("detect_secrets")
     from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
     guesses = {"Base64HighEntropyString", "HexHighEntropyString", "KeywordDetector"}
